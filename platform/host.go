@@ -1,0 +1,137 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import "time"
+
+// Machine supplies what is not in files, so that a recorded machine can stand
+// in for the one that the code runs on. The zero value is the running machine.
+type Machine struct {
+	// Now is the wall clock.
+	Now func() time.Time
+	// PageSize is the size of a page in bytes.
+	PageSize int
+}
+
+// Snapshot is one reading of the host: everything in it belongs to one tick.
+// It is valid until the next one is taken.
+type Snapshot struct {
+	// Time is the wall clock when the reading began.
+	Time time.Time
+	// Boot is the wall-clock time of the boot (Linux: btime of /proc/stat,
+	// whole seconds). It moves when the clock is stepped.
+	Boot time.Time
+	// CPU is the CPU time of the host since boot.
+	CPU CPU
+	// Processes are in ascending order of PID. Empty where Request.Fields
+	// was, or where ProcessesErr is not nil.
+	Processes []*Process
+	// ProcessesErr tells why the process table could not be read.
+	ProcessesErr error
+	// Tally counts what was not got.
+	Tally Tally
+}
+
+// CPU is the CPU time of a host since boot.
+type CPU struct {
+	// Total is the sum over all logical CPUs.
+	Total CPUTimes
+	// PerCPU are the logical CPUs that are online.
+	PerCPU []LogicalCPU
+}
+
+// LogicalCPU is the CPU time of one logical CPU.
+type LogicalCPU struct {
+	Number int
+	CPUTimes
+}
+
+// CPUTimes is seconds since boot, by what they were spent on. On Linux Guest
+// is already in User, and GuestNice in Nice. Not time.Duration: its 292 years
+// are seven months of a host with 512 CPUs.
+type CPUTimes struct {
+	User, Nice, System, Idle, IOWait, IRQ, SoftIRQ, Steal, Guest, GuestNice float64
+}
+
+// MemoryFields is a set of fields of [Memory].
+type MemoryFields uint8
+
+// The fields of Memory.
+const (
+	MemoryTotal MemoryFields = 1 << iota
+	MemoryAvailable
+	MemoryFree
+	MemoryBuffers
+	MemoryCached
+)
+
+// Has tells whether every field of want is in the set.
+func (f MemoryFields) Has(want MemoryFields) bool { return f&want == want }
+
+// Memory is the physical memory of the host in bytes.
+type Memory struct {
+	// Got is the set of fields that hold a value.
+	Got MemoryFields
+
+	Total     uint64
+	Available uint64 // what can be had without swapping; never above Total
+	Free      uint64
+	Buffers   uint64
+	Cached    uint64
+}
+
+// PowerFields is a set of fields of [PowerSupply].
+type PowerFields uint16
+
+// The fields of PowerSupply.
+const (
+	PowerOnline PowerFields = 1 << iota
+	PowerStatus
+	PowerCharge
+	PowerDesignEnergy
+	PowerDesignCharge
+)
+
+// Has tells whether every field of want is in the set.
+func (f PowerFields) Has(want PowerFields) bool { return f&want == want }
+
+// PowerKind is what a power supply is.
+type PowerKind uint8
+
+// The kinds of power supplies.
+const (
+	PowerOther      PowerKind = iota
+	PowerBattery              // a battery that the host runs on
+	PowerMains                // power from outside: an AC adapter, USB, wireless
+	PowerPeripheral           // the battery of a mouse, a keyboard, …
+)
+
+// ChargeState is what a battery is doing, as psutil names it.
+type ChargeState uint8
+
+// The states of a battery.
+const (
+	ChargeUnknown ChargeState = iota
+	ChargeCharging
+	ChargeDischarging
+	ChargeFull
+)
+
+// PowerSupply is one battery or one source of power.
+type PowerSupply struct {
+	Name string // the kernel's name, unique on the host
+	Kind PowerKind
+	// Got is the set of fields that hold a value.
+	Got PowerFields
+
+	Online bool        // power comes in
+	Status ChargeState // of a battery
+	Charge float64     // of a battery: 0 … 1, some gauges report a little more
+
+	DesignEnergy float64 // of a new battery, in watt-hours
+	DesignCharge float64 // the same in ampere-hours, where the gauge counts those
+
+	// What a battery tells of itself, valid UTF-8; empty where it does not.
+	Model, Vendor, Technology string
+}

@@ -1,0 +1,197 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hostscope/hostscope/platform/internal/procfs"
+)
+
+// ticksPerSecond is USER_HZ, the unit of CPU times and start times in /proc.
+// It is 100 on every architecture that Go runs on (asm-generic/param.h).
+const ticksPerSecond = 100
+
+// Host is a host whose kernel and files are read through one [Root]. It keeps
+// descriptors, buffers and the process table between readings. It must not be
+// used by two goroutines at once.
+type Host struct {
+	root    Root
+	machine Machine
+
+	proc   int // the folder of processes, open
+	buf    []byte
+	stat   procfs.HostStat
+	snap   Snapshot
+	table  table
+	owners owners
+}
+
+// Open opens a host. The folder of processes must be there; all others are
+// looked for when they are read.
+func Open(root Root, m Machine) (*Host, error) {
+	if m.Now == nil {
+		m.Now = time.Now
+	}
+	if m.PageSize == 0 {
+		m.PageSize = unix.Getpagesize()
+	}
+	h := &Host{root: root.Resolve(), machine: m}
+	fd, err := openPath(h.root.Proc, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, err
+	}
+	h.proc = fd
+	h.owners.path = filepath.Join(h.root.Path, "etc/passwd")
+	h.table.init(fd)
+	return h, nil
+}
+
+// Close closes what Open opened. A second Close does nothing.
+func (h *Host) Close() error {
+	if h.proc < 0 {
+		return nil
+	}
+	err := unix.Close(h.proc)
+	h.proc = -1
+	return err
+}
+
+// Snapshot reads the clock, /proc/stat and, where req wants fields of them,
+// the processes. An error is that of /proc/stat, without which neither the
+// boot nor the creation of a process has a time; a process table that could
+// not be read is in ProcessesErr. The snapshot belongs to the Host and is
+// valid until the next one.
+func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
+	s := &h.snap
+	*s = Snapshot{Time: h.machine.Now(), CPU: CPU{PerCPU: s.CPU.PerCPU[:0]}}
+	if err := h.read("stat", func(b []byte) error { return procfs.Host(b, &h.stat) }); err != nil {
+		return nil, err
+	}
+	s.Boot = time.Unix(h.stat.Boot, 0).UTC()
+	s.CPU.Total = cpuTimes(&h.stat.Total)
+	for i := range h.stat.CPUs {
+		cpu := &h.stat.CPUs[i]
+		s.CPU.PerCPU = append(s.CPU.PerCPU, LogicalCPU{Number: cpu.Number, CPUTimes: cpuTimes(cpu)})
+	}
+	if req.Fields != 0 {
+		h.owners.refresh = true
+		s.Processes, s.ProcessesErr = h.processes(ctx, req, s)
+	}
+	return s, nil
+}
+
+func cpuTimes(c *procfs.CPU) CPUTimes {
+	s := func(i int) float64 { return float64(c.Ticks[i]) / ticksPerSecond }
+	return CPUTimes{
+		User: s(0), Nice: s(1), System: s(2), Idle: s(3), IOWait: s(4),
+		IRQ: s(5), SoftIRQ: s(6), Steal: s(7), Guest: s(8), GuestNice: s(9),
+	}
+}
+
+// read reads a file of /proc and decodes it; both kinds of error name it.
+func (h *Host) read(name string, decode func([]byte) error) error {
+	path := h.root.Proc + "/" + name
+	b, err := readFile(path, &h.buf)
+	if err != nil {
+		return err
+	}
+	if err := decode(b); err != nil {
+		return fmt.Errorf("%s: %w: %w", path, ErrMalformed, err)
+	}
+	return nil
+}
+
+// Uptime is the time since boot, suspended time included (/proc/uptime).
+func (h *Host) Uptime() (up time.Duration, err error) {
+	err = h.read("uptime", func(b []byte) (err error) { up, err = procfs.Uptime(b); return err })
+	return up, err
+}
+
+// Memory reads the physical memory of the host (/proc/meminfo).
+func (h *Host) Memory(m *Memory) error {
+	var info procfs.Meminfo
+	if err := h.read("meminfo", func(b []byte) error { return procfs.Memory(b, &info) }); err != nil {
+		return err
+	}
+	*m = Memory{Total: info.Total, Free: info.Free, Available: info.Available, Buffers: info.Buffers, Cached: info.Cached}
+	for _, f := range [...]struct {
+		line  procfs.MeminfoLines
+		field MemoryFields
+	}{
+		{procfs.MemTotal, MemoryTotal},
+		{procfs.MemFree, MemoryFree},
+		{procfs.MemAvailable, MemoryAvailable},
+		{procfs.MemBuffers, MemoryBuffers},
+		{procfs.MemCached, MemoryCached},
+	} {
+		if info.Has&f.line != 0 {
+			m.Got |= f.field
+		}
+	}
+	// In some containers MemAvailable is the host's and MemTotal is not: what
+	// is free is then the best that is known, as free(1) has it.
+	if m.Got.Has(MemoryAvailable|MemoryFree) && m.Available > m.Total {
+		m.Available = min(m.Free, m.Total)
+	}
+	return nil
+}
+
+// Name is the name of the host: that of the running kernel, or, under another
+// root, the one in its etc/hostname, since /proc/sys/kernel/hostname tells
+// the name in the reader's namespace. fs.ErrNotExist where there is none.
+func (h *Host) Name() (string, error) {
+	if h.root.Path == "/" {
+		var u unix.Utsname
+		if err := unix.Uname(&u); err != nil {
+			return "", fmt.Errorf("uname: %w", err)
+		}
+		return firstWord(string(u.Nodename[:]))
+	}
+	return h.firstOf(filepath.Join(h.root.Path, "etc/hostname"), filepath.Join(h.root.Proc, "sys/kernel/hostname"))
+}
+
+// ID is the host's machine-id(5). fs.ErrNotExist where it has none.
+func (h *Host) ID() (string, error) {
+	return h.firstOf(filepath.Join(h.root.Path, "etc/machine-id"), filepath.Join(h.root.Path, "var/lib/dbus/machine-id"))
+}
+
+// firstOf is the word in the first of the files that has one.
+func (h *Host) firstOf(paths ...string) (string, error) {
+	var errs []error
+	for _, path := range paths {
+		b, err := readFile(path, &h.buf)
+		if err == nil {
+			if word, err := firstWord(string(b)); err == nil {
+				return word, nil
+			}
+			err = fmt.Errorf("%s: %w: empty", path, fs.ErrNotExist)
+		}
+		errs = append(errs, err)
+	}
+	return "", errors.Join(errs...)
+}
+
+// firstWord is the first line that is neither empty nor a comment.
+func firstWord(s string) (string, error) {
+	s, _, _ = strings.Cut(s, "\x00")
+	for line := range bytes.Lines([]byte(s)) {
+		line = bytes.TrimSpace(line)
+		if len(line) > 0 && line[0] != '#' {
+			var word string
+			keep(&word, line)
+			return word, nil
+		}
+	}
+	return "", fs.ErrNotExist
+}

@@ -1,0 +1,47 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package platform
+
+import (
+	"context"
+	"time"
+)
+
+// Host is a host that cannot be read: this system has no backend yet, and
+// every reading answers ErrNotSupported.
+type Host struct{ now func() time.Time }
+
+type processCache struct{}
+
+// Open gives a Host that can be read nothing of.
+func Open(_ Root, m Machine) (*Host, error) {
+	h := &Host{now: m.Now}
+	if h.now == nil {
+		h.now = time.Now
+	}
+	return h, nil
+}
+
+// Close does nothing.
+func (*Host) Close() error { return nil }
+
+// Snapshot answers ErrNotSupported.
+func (h *Host) Snapshot(context.Context, Request) (*Snapshot, error) { return nil, ErrNotSupported }
+
+// Uptime answers ErrNotSupported.
+func (*Host) Uptime() (time.Duration, error) { return 0, ErrNotSupported }
+
+// Memory answers ErrNotSupported.
+func (*Host) Memory(*Memory) error { return ErrNotSupported }
+
+// PowerSupplies answers ErrNotSupported.
+func (*Host) PowerSupplies([]PowerSupply) ([]PowerSupply, error) { return nil, ErrNotSupported }
+
+// Name answers ErrNotSupported.
+func (*Host) Name() (string, error) { return "", ErrNotSupported }
+
+// ID answers ErrNotSupported.
+func (*Host) ID() (string, error) { return "", ErrNotSupported }

@@ -1,0 +1,158 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Files of /proc and /sys are opened, read and closed by plain system calls.
+// An os.File costs ten instead of three, and parks its reader for ever on a
+// file that answers EAGAIN without being pollable, as cpufreq's can.
+
+const openFlags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE
+
+// openat opens name, which ends in NUL, below the directory dir.
+func openat(dir int, name []byte, flags int) (int, unix.Errno) {
+	for {
+		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(openFlags|flags), 0, 0, 0)
+		if errno != unix.EINTR {
+			return int(fd), errno
+		}
+	}
+}
+
+// readOnce reads the start of a file into buf by a single read(2). The files
+// of one process answer all they have to a buffer that holds it.
+func readOnce(dir int, name, buf []byte) ([]byte, unix.Errno) {
+	fd, errno := openat(dir, name, 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	n, errno := read(fd, buf)
+	unix.Close(fd)
+	if errno != 0 {
+		return nil, errno
+	}
+	return buf[:n], 0
+}
+
+func read(fd int, buf []byte) (int, unix.Errno) {
+	for {
+		n, err := unix.Read(fd, buf)
+		if err == nil {
+			return n, 0
+		}
+		if errno := errnoOf(err); errno != unix.EINTR {
+			return 0, errno
+		}
+	}
+}
+
+// maxFile bounds what is read of one file: more is no answer of a kernel.
+const maxFile = 64 << 20
+
+// readFile reads a whole file into buf, which grows as needed.
+func readFile(path string, buf *[]byte) ([]byte, error) {
+	fd, err := openPath(path, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	if len(*buf) == 0 {
+		*buf = make([]byte, 16<<10)
+	}
+	for n := 0; ; {
+		got, errno := read(fd, (*buf)[n:])
+		if errno != 0 {
+			return nil, fileError(path, errno)
+		}
+		if got == 0 {
+			return (*buf)[:n], nil
+		}
+		if n += got; n == len(*buf) {
+			if n >= maxFile {
+				return nil, fmt.Errorf("%s: %w: over %d bytes", path, ErrMalformed, maxFile)
+			}
+			*buf = append(*buf, make([]byte, n)...)
+		}
+	}
+}
+
+func openPath(path string, flags int) (int, error) {
+	for {
+		fd, err := unix.Open(path, openFlags|flags, 0)
+		if err == nil {
+			return fd, nil
+		}
+		if errno := errnoOf(err); errno != unix.EINTR {
+			return -1, fileError(path, errno)
+		}
+	}
+}
+
+// readlinkat answers where a symbolic link points; all of buf when it is
+// longer than that.
+func readlinkat(dir int, name, buf []byte) ([]byte, unix.Errno) {
+	n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	return buf[:n], 0
+}
+
+// statx is statx(2), which every Go port of Linux has under one name.
+func statx(dir int, name []byte, flags int, mask uint32, st *unix.Statx_t) unix.Errno {
+	_, _, errno := unix.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(flags), uintptr(mask), uintptr(unsafe.Pointer(st)), 0)
+	return errno
+}
+
+func errnoOf(err error) unix.Errno {
+	if errno, ok := errors.AsType[unix.Errno](err); ok {
+		return errno
+	}
+	return unix.EIO
+}
+
+// class is the one place where an errno becomes an Error; 0 for one that is
+// neither a missing thing nor a missing right.
+func class(errno unix.Errno) Error {
+	switch errno {
+	case unix.ENOENT, unix.ESRCH:
+		return ErrNoSuchProcess
+	case unix.EACCES, unix.EPERM:
+		return ErrAccessDenied
+	case unix.ENOSYS, unix.EOPNOTSUPP:
+		return ErrNotSupported
+	case unix.ETIMEDOUT:
+		return ErrTimeoutExpired
+	}
+	return 0
+}
+
+// fileError is an errno with the file that it is about.
+func fileError(path string, errno unix.Errno) error {
+	switch c := class(errno); c {
+	case 0:
+		return fmt.Errorf("%s: %w", path, errno)
+	case ErrNoSuchProcess:
+		return fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+	default:
+		return fmt.Errorf("%s: %w", path, c)
+	}
+}
+
+// keep sets a string to b, made valid UTF-8 since OTLP carries nothing else.
+// It allocates only where b says something new.
+func keep(s *string, b []byte) {
+	if string(b) != *s {
+		*s = strings.ToValidUTF8(string(b), "\uFFFD")
+	}
+}

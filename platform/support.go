@@ -1,0 +1,112 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import "runtime"
+
+// OS is a set of operating systems.
+type OS uint8
+
+// The operating systems of the support table.
+const (
+	Linux OS = 1 << iota
+	Darwin
+	FreeBSD
+	OpenBSD
+	NetBSD
+)
+
+// Systems lists the columns of the support table in order.
+var Systems = []struct {
+	OS   OS
+	GOOS string
+	Name string
+}{
+	{Linux, "linux", "Linux"},
+	{Darwin, "darwin", "macOS"},
+	{FreeBSD, "freebsd", "FreeBSD"},
+	{OpenBSD, "openbsd", "OpenBSD"},
+	{NetBSD, "netbsd", "NetBSD"},
+}
+
+// Reading is one thing that can be read of the host itself.
+type Reading uint8
+
+// What can be read of the host.
+const (
+	ReadingBootTime Reading = iota
+	ReadingUptime
+	ReadingCPUTimes
+	ReadingCPUCount
+	ReadingMemory
+	ReadingPowerSupplies
+	ReadingHostName
+	ReadingHostID
+
+	numReadings
+)
+
+// support is one row of the support table: what, where, and what it takes.
+type support struct {
+	name string
+	on   OS
+	// source is where each system has it; note is what a user must have.
+	source, note string
+}
+
+// processSupport has a row for each of Fields, in their order.
+var processSupport = [...]support{
+	{"name", Linux, "/proc/PID/stat", ""},
+	{"parent", Linux, "/proc/PID/stat", ""},
+	{"state", Linux, "/proc/PID/stat", ""},
+	{"cpu_time", Linux, "/proc/PID/stat", ""},
+	{"threads", Linux, "/proc/PID/stat", ""},
+	{"memory", Linux, "/proc/PID/statm", ""},
+	{"disk_io", Linux, "/proc/PID/io", "of other users' processes: CAP_SYS_PTRACE"},
+	{"descriptors", Linux, "/proc/PID/fd", "before Linux 6.2, of other users' processes: CAP_DAC_READ_SEARCH"},
+	{"executable", Linux, "/proc/PID/exe", "of other users' processes: CAP_SYS_PTRACE"},
+	{"command", Linux, "/proc/PID/cmdline", ""},
+	{"owner", Linux, "/proc/PID/status, etc/passwd", ""},
+}
+
+// readingSupport has a row for each Reading, in their order.
+var readingSupport = [numReadings]support{
+	ReadingBootTime:      {"boot_time", Linux, "/proc/stat", ""},
+	ReadingUptime:        {"uptime", Linux, "/proc/uptime", ""},
+	ReadingCPUTimes:      {"cpu_times", Linux, "/proc/stat", ""},
+	ReadingCPUCount:      {"cpu_count", Linux, "/proc/stat", ""},
+	ReadingMemory:        {"memory", Linux, "/proc/meminfo", ""},
+	ReadingPowerSupplies: {"power_supplies", Linux, "/sys/class/power_supply", ""},
+	ReadingHostName:      {"host_name", Linux, "uname(2), etc/hostname", ""},
+	ReadingHostID:        {"host_id", Linux, "etc/machine-id", ""},
+}
+
+// ThisOS is the column of the system that the code runs on; 0 for one that
+// is not in the table.
+func ThisOS() OS {
+	for _, s := range Systems {
+		if s.GOOS == runtime.GOOS {
+			return s.OS
+		}
+	}
+	return 0
+}
+
+// Supported is the set of fields of a process that a system can give.
+func Supported(on OS) Fields {
+	var f Fields
+	for i, row := range processSupport {
+		if on != 0 && row.on&on != 0 {
+			f |= 1 << i
+		}
+	}
+	return f
+}
+
+// Supports tells whether a system can give a reading of the host.
+func Supports(on OS, r Reading) bool { return on != 0 && readingSupport[r].on&on != 0 }
+
+// Needs says what a user must have to read a field of any process; empty
+// where nothing is needed.
+func Needs(f Fields) string { return processSupport[f.index()].note }
