@@ -11,3 +11,5 @@
 // Bytes become values in the pure decoders below internal/; only the files
 // with an operating system's suffix make system calls.
 package platform
+
+//go:generate go test -run ^TestSupportDoc$ -update .

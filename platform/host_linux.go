@@ -26,6 +26,7 @@ const ticksPerSecond = 100
 // descriptors, buffers and the process table between readings. It must not be
 // used by two goroutines at once.
 type Host struct {
+	access
 	root    Root
 	machine Machine
 
@@ -47,13 +48,13 @@ func Open(root Root, m Machine) (*Host, error) {
 		m.PageSize = unix.Getpagesize()
 	}
 	h := &Host{root: root.Resolve(), machine: m}
-	fd, err := openPath(h.root.Proc, unix.O_DIRECTORY)
+	fd, err := h.openPath(h.root.Proc, unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err
 	}
 	h.proc = fd
-	h.owners.path = filepath.Join(h.root.Path, "etc/passwd")
-	h.table.init(fd)
+	h.owners.access, h.owners.path = &h.access, filepath.Join(h.root.Path, "etc/passwd")
+	h.table.sizeIsCount = h.fdSizeIsCount()
 	return h, nil
 }
 
@@ -102,7 +103,7 @@ func cpuTimes(c *procfs.CPU) CPUTimes {
 // read reads a file of /proc and decodes it; both kinds of error name it.
 func (h *Host) read(name string, decode func([]byte) error) error {
 	path := h.root.Proc + "/" + name
-	b, err := readFile(path, &h.buf)
+	b, err := h.readFile(path, &h.buf)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (h *Host) ID() (string, error) {
 func (h *Host) firstOf(paths ...string) (string, error) {
 	var errs []error
 	for _, path := range paths {
-		b, err := readFile(path, &h.buf)
+		b, err := h.readFile(path, &h.buf)
 		if err == nil {
 			if word, err := firstWord(string(b)); err == nil {
 				return word, nil

@@ -14,6 +14,7 @@ import (
 // owners names users by etc/passwd below the root: the library's resolver
 // would ask the container's, and could wait for a directory server.
 type owners struct {
+	*access
 	path    string
 	refresh bool // look whether the file changed before the next answer
 	stamp   unix.StatxTimestamp
@@ -39,7 +40,7 @@ func (o *owners) name(uid uint32) string {
 // check forgets all names when the file is another than before.
 func (o *owners) check() {
 	var st unix.Statx_t
-	errno := statx(unix.AT_FDCWD, append([]byte(o.path), 0), 0, unix.STATX_MTIME|unix.STATX_INO, &st)
+	errno := o.statx(unix.AT_FDCWD, append([]byte(o.path), 0), 0, unix.STATX_MTIME|unix.STATX_INO, &st)
 	if errno != 0 {
 		st = unix.Statx_t{}
 	}
@@ -51,7 +52,7 @@ func (o *owners) check() {
 
 func (o *owners) lookup(uid uint32) string {
 	found := ""
-	if b, err := readFile(o.path, &o.buf); err == nil {
+	if b, err := o.readFile(o.path, &o.buf); err == nil {
 		passwd.Each(b, func(name []byte, id uint32) {
 			if id == uid && found == "" {
 				keep(&found, name)

@@ -22,15 +22,15 @@ import (
 // files, is not nil.
 func (h *Host) PowerSupplies(dst []PowerSupply) ([]PowerSupply, error) {
 	dir := filepath.Join(h.root.Sys, "class/power_supply")
-	fd, err := openPath(dir, unix.O_DIRECTORY)
+	fd, err := h.openPath(dir, unix.O_DIRECTORY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return dst, nil
 	} else if err != nil {
 		return dst, err
 	}
 	var names []string
-	errno := listdir(fd, h.table.dirents[:], func(name []byte) { names = append(names, string(name)) })
-	unix.Close(fd)
+	errno := h.listdir(fd, h.table.dirents[:], func(name []byte) { names = append(names, string(name)) })
+	h.close(fd)
 	if errno != 0 {
 		return dst, fileError(dir, errno)
 	}
@@ -54,7 +54,7 @@ func (h *Host) PowerSupplies(dst []PowerSupply) ([]PowerSupply, error) {
 
 func (h *Host) powerSupply(dir string) (p PowerSupply, err error) {
 	path := filepath.Join(dir, "uevent")
-	b, err := readFile(path, &h.buf)
+	b, err := h.readFile(path, &h.buf)
 	if err != nil {
 		return p, err
 	}
@@ -64,7 +64,7 @@ func (h *Host) powerSupply(dir string) (p PowerSupply, err error) {
 	}
 	var typeBuf []byte
 	if raw.Type == nil { // it is not in uevent of kernels before 5.7
-		b, err := readFile(filepath.Join(dir, "type"), &typeBuf)
+		b, err := h.readFile(filepath.Join(dir, "type"), &typeBuf)
 		if err != nil {
 			return p, err
 		}

@@ -6,7 +6,6 @@ package platform
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"math"
 	"slices"
@@ -71,14 +70,9 @@ type table struct {
 	path    []byte // "PID/file\0"
 	pathPID int    // length of "PID/"
 	buf     [8192]byte
-	scratch []byte
 	dirents [32 << 10]byte
 	// sizeIsCount: st_size of /proc/PID/fd is the number of descriptors.
 	sizeIsCount bool
-}
-
-func (t *table) init(proc int) {
-	t.sizeIsCount = fdSizeIsCount(proc, t.dirents[:])
 }
 
 // processes reads the process table.
@@ -146,37 +140,18 @@ func (t *table) drop(p *Process) {
 func (h *Host) listPIDs() error {
 	t := &h.table
 	t.pids = t.pids[:0]
-	if _, err := unix.Seek(h.proc, 0, 0); err != nil {
-		return fileError(h.root.Proc, errnoOf(err))
-	}
-	err := listdir(h.proc, t.dirents[:], func(name []byte) {
+	errno := h.listdir(h.proc, t.dirents[:], func(name []byte) {
 		if pid, ok := procfs.PID(name); ok {
 			t.pids = append(t.pids, pid)
 		}
 	})
-	if err != 0 {
-		return fileError(h.root.Proc, err)
+	if errno != 0 {
+		return fileError(h.root.Proc, errno)
 	}
 	if !slices.IsSorted(t.pids) {
 		slices.Sort(t.pids)
 	}
 	return nil
-}
-
-// listdir calls each with the names in an open folder.
-func listdir(fd int, buf []byte, each func(name []byte)) unix.Errno {
-	for {
-		n, err := unix.Getdents(fd, buf)
-		if err != nil {
-			return errnoOf(err)
-		}
-		if n == 0 {
-			return 0
-		}
-		if procfs.Entries(buf[:n], binary.NativeEndian, each) != nil {
-			return errMalformed
-		}
-	}
 }
 
 // file is the path of a file of the process being read, below /proc.
@@ -193,7 +168,7 @@ func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool
 	t.pathPID = len(t.path)
 
 	var stat procfs.PIDStat
-	b, errno := readOnce(h.proc, t.file("stat"), t.buf[:])
+	b, errno := h.readOnce(h.proc, t.file("stat"), t.buf[:])
 	if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
 		errno = errMalformed
 	}
@@ -208,7 +183,7 @@ func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool
 			Created: s.Boot.Add(ticks(stat.Start)),
 		}
 	}
-	t.setStat(p, &stat)
+	setStat(p, &stat)
 	p.Got = req.Fields & statFields
 	p.Selected = req.Select == nil || req.Select(p)
 	if !p.Selected {
@@ -252,14 +227,9 @@ func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool
 
 // setStat takes over what stat told, and forgets the steady fields when it
 // shows that another program runs now.
-func (t *table) setStat(p *Process, stat *procfs.PIDStat) {
-	comm := stat.Comm
-	if bytes.IndexByte(comm, '\\') >= 0 {
-		t.scratch = procfs.AppendComm(t.scratch[:0], comm)
-		comm = t.scratch
-	}
+func setStat(p *Process, stat *procfs.PIDStat) {
 	name := p.Name
-	keep(&p.Name, comm)
+	keep(&p.Name, stat.Comm)
 	p.PPID = stat.PPID
 	p.State = state(stat.State)
 	exec := p.Name != name || p.cache.argStart != stat.ArgStart
@@ -327,7 +297,7 @@ func (t *Tally) deny(f Fields) {
 // exists tells whether the process being read is still there.
 func (h *Host) exists() bool {
 	var st unix.Statx_t
-	return statx(h.proc, h.table.file("stat"), 0, 0, &st) == 0
+	return h.statx(h.proc, h.table.file("stat"), 0, 0, &st) == 0
 }
 
 func ticks(n uint64) time.Duration {
@@ -365,7 +335,7 @@ func state(letter byte) State {
 }
 
 func (h *Host) readStatm(p *Process) unix.Errno {
-	b, errno := readOnce(h.proc, h.table.file("statm"), h.table.buf[:])
+	b, errno := h.readOnce(h.proc, h.table.file("statm"), h.table.buf[:])
 	if errno != 0 {
 		return errno
 	}
@@ -382,7 +352,7 @@ func (h *Host) readStatm(p *Process) unix.Errno {
 }
 
 func (h *Host) readIO(p *Process) unix.Errno {
-	b, errno := readOnce(h.proc, h.table.file("io"), h.table.buf[:])
+	b, errno := h.readOnce(h.proc, h.table.file("io"), h.table.buf[:])
 	if errno != 0 {
 		return errno
 	}
@@ -401,19 +371,19 @@ func (h *Host) readDescriptors(p *Process) unix.Errno {
 	t := &h.table
 	if t.sizeIsCount {
 		var st unix.Statx_t
-		if errno := statx(h.proc, t.file("fd"), 0, unix.STATX_SIZE, &st); errno != 0 {
+		if errno := h.statx(h.proc, t.file("fd"), 0, unix.STATX_SIZE, &st); errno != 0 {
 			return errno
 		}
 		p.Descriptors = int32(st.Size)
 		return 0
 	}
-	fd, errno := openat(h.proc, t.file("fd"), unix.O_DIRECTORY)
+	fd, errno := h.openat(h.proc, t.file("fd"), unix.O_DIRECTORY)
 	if errno != 0 {
 		return errno
 	}
 	n := int32(0)
-	errno = listdir(fd, t.dirents[:], func([]byte) { n++ })
-	unix.Close(fd)
+	errno = h.listdir(fd, t.dirents[:], func([]byte) { n++ })
+	h.close(fd)
 	if errno == 0 {
 		p.Descriptors = n
 	}
@@ -423,23 +393,23 @@ func (h *Host) readDescriptors(p *Process) unix.Errno {
 // fdSizeIsCount tells whether the kernel answers the number of descriptors as
 // the size of /proc/PID/fd (since Linux 6.2). It is tried once, on ourselves:
 // a recorded tree has sizes too, and they mean something else.
-func fdSizeIsCount(proc int, buf []byte) bool {
+func (h *Host) fdSizeIsCount() bool {
 	var fs unix.Statfs_t
-	if unix.Fstatfs(proc, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+	if unix.Fstatfs(h.proc, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
 		return false
 	}
 	for range 3 { // another goroutine may open a file in between
-		fd, errno := openat(proc, []byte("self/fd\x00"), unix.O_DIRECTORY)
+		fd, errno := h.openat(h.proc, []byte("self/fd\x00"), unix.O_DIRECTORY)
 		if errno != 0 {
 			return false
 		}
 		var st unix.Statx_t
 		n := uint64(0)
-		errno = statx(fd, []byte{0}, unix.AT_EMPTY_PATH, unix.STATX_SIZE, &st)
+		errno = h.statx(fd, []byte{0}, unix.AT_EMPTY_PATH, unix.STATX_SIZE, &st)
 		if errno == 0 {
-			errno = listdir(fd, buf, func([]byte) { n++ })
+			errno = h.listdir(fd, h.table.dirents[:], func([]byte) { n++ })
 		}
-		unix.Close(fd)
+		h.close(fd)
 		if errno == 0 && n == st.Size {
 			return true
 		}
@@ -451,13 +421,13 @@ func fdSizeIsCount(proc int, buf []byte) bool {
 // the path of a file that is gone; a file can also be called so.
 func (h *Host) readExecutable(p *Process) unix.Errno {
 	t := &h.table
-	b, errno := readlinkat(h.proc, t.file("exe"), t.buf[:])
+	b, errno := h.readlinkat(h.proc, t.file("exe"), t.buf[:])
 	if errno != 0 {
 		return errno
 	}
 	if path, marked := bytes.CutSuffix(b, deleted); marked {
 		var st unix.Statx_t
-		if statx(h.proc, t.file("exe"), 0, unix.STATX_NLINK, &st) != 0 || st.Nlink == 0 {
+		if h.statx(h.proc, t.file("exe"), 0, unix.STATX_NLINK, &st) != 0 || st.Nlink == 0 {
 			b = path
 		}
 	}
@@ -469,7 +439,7 @@ var deleted = []byte(" (deleted)")
 
 // readCommand reads the first argument, of which the first 8 KiB count.
 func (h *Host) readCommand(p *Process) unix.Errno {
-	b, errno := readOnce(h.proc, h.table.file("cmdline"), h.table.buf[:])
+	b, errno := h.readOnce(h.proc, h.table.file("cmdline"), h.table.buf[:])
 	if errno != 0 {
 		return errno
 	}
@@ -481,7 +451,7 @@ func (h *Host) readCommand(p *Process) unix.Errno {
 }
 
 func (h *Host) readOwner(p *Process) unix.Errno {
-	b, errno := readOnce(h.proc, h.table.file("status"), h.table.buf[:])
+	b, errno := h.readOnce(h.proc, h.table.file("status"), h.table.buf[:])
 	if errno != 0 {
 		return errno
 	}

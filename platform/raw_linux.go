@@ -4,6 +4,7 @@
 package platform
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,17 +12,24 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/hostscope/hostscope/platform/internal/procfs"
 )
 
 // Files of /proc and /sys are opened, read and closed by plain system calls.
 // An os.File costs ten instead of three, and parks its reader for ever on a
 // file that answers EAGAIN without being pollable, as cpufreq's can.
 
+// access makes the system calls of one [Host] and counts them, which is what
+// the tests of the reading's cost go by.
+type access struct{ calls int }
+
 const openFlags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE
 
 // openat opens name, which ends in NUL, below the directory dir.
-func openat(dir int, name []byte, flags int) (int, unix.Errno) {
+func (a *access) openat(dir int, name []byte, flags int) (int, unix.Errno) {
 	for {
+		a.calls++
 		fd, _, errno := unix.Syscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(openFlags|flags), 0, 0, 0)
 		if errno != unix.EINTR {
 			return int(fd), errno
@@ -31,21 +39,27 @@ func openat(dir int, name []byte, flags int) (int, unix.Errno) {
 
 // readOnce reads the start of a file into buf by a single read(2). The files
 // of one process answer all they have to a buffer that holds it.
-func readOnce(dir int, name, buf []byte) ([]byte, unix.Errno) {
-	fd, errno := openat(dir, name, 0)
+func (a *access) readOnce(dir int, name, buf []byte) ([]byte, unix.Errno) {
+	fd, errno := a.openat(dir, name, 0)
 	if errno != 0 {
 		return nil, errno
 	}
-	n, errno := read(fd, buf)
-	unix.Close(fd)
+	n, errno := a.read(fd, buf)
+	a.close(fd)
 	if errno != 0 {
 		return nil, errno
 	}
 	return buf[:n], 0
 }
 
-func read(fd int, buf []byte) (int, unix.Errno) {
+func (a *access) close(fd int) {
+	a.calls++
+	_ = unix.Close(fd) // it was only read
+}
+
+func (a *access) read(fd int, buf []byte) (int, unix.Errno) {
 	for {
+		a.calls++
 		n, err := unix.Read(fd, buf)
 		if err == nil {
 			return n, 0
@@ -60,17 +74,17 @@ func read(fd int, buf []byte) (int, unix.Errno) {
 const maxFile = 64 << 20
 
 // readFile reads a whole file into buf, which grows as needed.
-func readFile(path string, buf *[]byte) ([]byte, error) {
-	fd, err := openPath(path, 0)
+func (a *access) readFile(path string, buf *[]byte) ([]byte, error) {
+	fd, err := a.openPath(path, 0)
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
+	defer a.close(fd)
 	if len(*buf) == 0 {
 		*buf = make([]byte, 16<<10)
 	}
 	for n := 0; ; {
-		got, errno := read(fd, (*buf)[n:])
+		got, errno := a.read(fd, (*buf)[n:])
 		if errno != 0 {
 			return nil, fileError(path, errno)
 		}
@@ -86,8 +100,9 @@ func readFile(path string, buf *[]byte) ([]byte, error) {
 	}
 }
 
-func openPath(path string, flags int) (int, error) {
+func (a *access) openPath(path string, flags int) (int, error) {
 	for {
+		a.calls++
 		fd, err := unix.Open(path, openFlags|flags, 0)
 		if err == nil {
 			return fd, nil
@@ -100,7 +115,8 @@ func openPath(path string, flags int) (int, error) {
 
 // readlinkat answers where a symbolic link points; all of buf when it is
 // longer than that.
-func readlinkat(dir int, name, buf []byte) ([]byte, unix.Errno) {
+func (a *access) readlinkat(dir int, name, buf []byte) ([]byte, unix.Errno) {
+	a.calls++
 	n, _, errno := unix.Syscall6(unix.SYS_READLINKAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0)
 	if errno != 0 {
 		return nil, errno
@@ -109,9 +125,31 @@ func readlinkat(dir int, name, buf []byte) ([]byte, unix.Errno) {
 }
 
 // statx is statx(2), which every Go port of Linux has under one name.
-func statx(dir int, name []byte, flags int, mask uint32, st *unix.Statx_t) unix.Errno {
+func (a *access) statx(dir int, name []byte, flags int, mask uint32, st *unix.Statx_t) unix.Errno {
+	a.calls++
 	_, _, errno := unix.Syscall6(unix.SYS_STATX, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), uintptr(flags), uintptr(mask), uintptr(unsafe.Pointer(st)), 0)
 	return errno
+}
+
+// listdir calls each with the names in an open folder, from its start.
+func (a *access) listdir(fd int, buf []byte, each func(name []byte)) unix.Errno {
+	a.calls++
+	if _, err := unix.Seek(fd, 0, 0); err != nil {
+		return errnoOf(err)
+	}
+	for {
+		a.calls++
+		n, err := unix.Getdents(fd, buf)
+		if err != nil {
+			return errnoOf(err)
+		}
+		if n == 0 {
+			return 0
+		}
+		if procfs.Entries(buf[:n], binary.NativeEndian, each) != nil {
+			return errMalformed
+		}
+	}
 }
 
 func errnoOf(err error) unix.Errno {

@@ -18,7 +18,7 @@ const FlagKernelThread = 0x00200000
 // PIDStat is /proc/PID/stat as far as it is used.
 type PIDStat struct {
 	PID      int32
-	Comm     []byte // as the kernel escapes it, see AppendComm; part of the input
+	Comm     []byte // part of the input; unlike in status, nothing in it is escaped
 	State    byte
 	PPID     int32
 	Flags    uint64
@@ -31,8 +31,8 @@ type PIDStat struct {
 	ArgStart uint64
 }
 
-// Stat decodes /proc/PID/stat. The name in it may hold anything, spaces and
-// parentheses too: it ends at the last one.
+// Stat decodes /proc/PID/stat. The name in it may hold anything, spaces,
+// parentheses and newlines too: it ends at the last parenthesis.
 func Stat(b []byte, s *PIDStat) error {
 	pid, rest, ok := parse.Int(b)
 	if !ok || pid < 0 || pid > 1<<31-1 {
@@ -86,28 +86,6 @@ func Stat(b []byte, s *PIDStat) error {
 		return parse.ErrSyntax
 	}
 	return nil
-}
-
-// AppendComm appends a name without the kernel's escapes: in stat and status
-// a newline is written \n and a backslash \\ (proc_task_name in
-// fs/proc/array.c).
-func AppendComm(dst, comm []byte) []byte {
-	for {
-		i := bytes.IndexByte(comm, '\\')
-		if i < 0 || i+1 == len(comm) {
-			return append(dst, comm...)
-		}
-		dst = append(dst, comm[:i]...)
-		switch comm[i+1] {
-		case 'n':
-			dst = append(dst, '\n')
-		case '\\':
-			dst = append(dst, '\\')
-		default:
-			dst = append(dst, comm[i:i+2]...)
-		}
-		comm = comm[i+2:]
-	}
 }
 
 // Statm decodes /proc/PID/statm: the size of the address space and of its

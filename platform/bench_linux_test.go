@@ -1,0 +1,53 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"context"
+	"fmt"
+	"testing"
+)
+
+// BenchmarkSnapshot reads process tables of plain files with every field. It
+// reports the time, the allocations and the system calls of one process; the
+// files are not those of a kernel, which takes longer to print them.
+func BenchmarkSnapshot(b *testing.B) {
+	for _, n := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			tr := newTree(b)
+			for pid := 1; pid <= n; pid++ {
+				tr.process(fake{pid: pid, comm: fmt.Sprint("p", pid), start: uint64(pid), argStart: 1, uid: 1000, exe: "/bin/p", cmdline: "p\x00-x\x00"})
+			}
+			h := tr.open()
+			h.table.sizeIsCount = true // as on a live /proc
+			for range rotation {
+				snap(b, h)
+			}
+			benchmark(b, h, n)
+		})
+	}
+}
+
+// BenchmarkLive reads the processes of this machine with every field.
+func BenchmarkLive(b *testing.B) {
+	h := live(b)
+	n := 0
+	for range rotation {
+		n = len(snap(b, h).Processes)
+	}
+	benchmark(b, h, n)
+}
+
+func benchmark(b *testing.B, h *Host, n int) {
+	before := h.calls
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := h.Snapshot(context.Background(), Request{Fields: AllFields}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	perProcess := 1 / float64(b.N) / float64(n)
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())*perProcess, "ns/process")
+	b.ReportMetric(float64(h.calls-before)*perProcess, "syscalls/process")
+}
