@@ -273,11 +273,12 @@ func unprivileged(t *testing.T, f func()) {
 func TestDenied(t *testing.T) {
 	tr := newTree(t)
 	dir := tr.process(fake{pid: 10, comm: "secret", start: 1, cmdline: "secret\x00", exe: "/bin/secret", fds: 2})
-	require.NoError(t, os.Chmod(filepath.Join(tr.dir, dir, "io"), 0))
-	require.NoError(t, os.Chmod(filepath.Join(tr.dir, dir, "fd"), 0))
-	dir = tr.process(fake{pid: 11, comm: "hidden", start: 1}) // hidepid=1
-	require.NoError(t, os.Chmod(filepath.Join(tr.dir, dir), 0))
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(tr.dir, dir), 0o755) })
+	hidden := tr.process(fake{pid: 11, comm: "hidden", start: 1}) // hidepid=1
+	for _, name := range []string{dir + "io", dir + "fd", hidden} {
+		path := filepath.Join(tr.dir, name)
+		require.NoError(t, os.Chmod(path, 0))
+		t.Cleanup(func() { _ = os.Chmod(path, 0o755) })
+	}
 	for p := tr.dir; p != "/" && p != os.TempDir(); p = filepath.Dir(p) {
 		require.NoError(t, os.Chmod(p, 0o755))
 	}
