@@ -63,7 +63,7 @@ var processSupport = [...]support{
 	{"cpu_time", Linux, "/proc/PID/stat", ""},
 	{"threads", Linux, "/proc/PID/stat", ""},
 	{"memory", Linux, "/proc/PID/statm", ""},
-	{"disk_io", Linux, "/proc/PID/io", "of other users' processes: CAP_SYS_PTRACE"},
+	{"disk_io", Linux, "/proc/PID/io", "of other users' processes: CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH"},
 	{"descriptors", Linux, "/proc/PID/fd", "before Linux 6.2, of other users' processes: CAP_DAC_READ_SEARCH"},
 	{"executable", Linux, "/proc/PID/exe", "of other users' processes: CAP_SYS_PTRACE"},
 	{"command", Linux, "/proc/PID/cmdline", ""},
