@@ -73,7 +73,7 @@ func TestSupport(t *testing.T) {
 		assert.NotEmpty(t, readingSupport[r].source)
 	}
 	assert.Contains(t, Needs(FieldDiskIO), "CAP_SYS_PTRACE")
-	assert.Empty(t, Needs(FieldState))
+	assert.Empty(t, Needs(FieldThreads))
 }
 
 func TestRoot(t *testing.T) {

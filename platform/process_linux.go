@@ -180,7 +180,7 @@ func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool
 	if fresh {
 		*p = Process{
 			ID:      ID{PID: pid, Start: stat.Start},
-			Created: s.Boot.Add(ticks(stat.Start)),
+			Created: s.Boot.Add(time.Duration(stat.Start) * (time.Second / ticksPerSecond)),
 		}
 	}
 	setStat(p, &stat)
@@ -298,10 +298,6 @@ func (t *Tally) deny(f Fields) {
 func (h *Host) exists() bool {
 	var st unix.Statx_t
 	return h.statx(h.proc, h.table.file("stat"), 0, 0, &st) == 0
-}
-
-func ticks(n uint64) time.Duration {
-	return time.Duration(min(n, math.MaxInt64/uint64(time.Second/ticksPerSecond))) * (time.Second / ticksPerSecond)
 }
 
 // state translates the letters of fs/proc/array.c, task_state_array. K and W

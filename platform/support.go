@@ -59,7 +59,7 @@ type support struct {
 var processSupport = [...]support{
 	{"name", Linux, "/proc/PID/stat", ""},
 	{"parent", Linux, "/proc/PID/stat", ""},
-	{"state", Linux, "/proc/PID/stat", ""},
+	{"state", Linux, "/proc/PID/stat", "of other users' processes, where /proc is mounted with hidepid: CAP_SYS_PTRACE"},
 	{"cpu_time", Linux, "/proc/PID/stat", ""},
 	{"threads", Linux, "/proc/PID/stat", ""},
 	{"memory", Linux, "/proc/PID/statm", ""},

@@ -137,7 +137,7 @@ func Memory(b []byte, m *Meminfo) error {
 		default:
 			return
 		}
-		if n <= 1<<53 { // kB; more is no memory size, and would overflow
+		if n < 1<<53 { // kB; more would not fit an int64 of bytes
 			*at = n << 10
 			m.Has |= line
 		}

@@ -8,12 +8,17 @@ package procfs
 
 import (
 	"bytes"
+	"math"
 
 	"github.com/hostscope/hostscope/platform/internal/parse"
 )
 
 // FlagKernelThread is PF_KTHREAD of include/linux/sched.h in PIDStat.Flags.
 const FlagKernelThread = 0x00200000
+
+// maxStart is 87 years in ticks. No machine is up for longer, and a time that
+// far after a boot fits the 64 bits of nanoseconds that metrics have for it.
+const maxStart = 1 << 38
 
 // PIDStat is /proc/PID/stat as far as it is used.
 type PIDStat struct {
@@ -55,9 +60,10 @@ func Stat(b []byte, s *PIDStat) error {
 		if !ok || len(rest) > 0 && rest[0] != ' ' && rest[0] != '\n' {
 			return parse.ErrSyntax
 		}
+		used := true
 		switch f {
 		case 4:
-			s.PPID = int32(n)
+			s.PPID, ok = int32(n), n <= math.MaxInt32
 		case 9:
 			s.Flags = n
 		case 14:
@@ -65,17 +71,16 @@ func Stat(b []byte, s *PIDStat) error {
 		case 15:
 			s.SysTime = n
 		case 20:
-			s.Threads = int32(n)
+			s.Threads, ok = int32(n), n <= math.MaxInt32
 		case 22:
-			s.Start = n
+			s.Start, ok = n, n <= maxStart
 		case 48:
 			s.ArgStart = n
+		default:
+			used = false // tpgid, priority and nice may be negative
 		}
-		if negative {
-			switch f {
-			case 4, 9, 14, 15, 20, 22:
-				return parse.ErrSyntax
-			}
+		if !ok || negative && used {
+			return parse.ErrSyntax
 		}
 		if b = rest; len(b) <= 1 {
 			break
@@ -115,7 +120,7 @@ func IO(b []byte) (read, written uint64, err error) {
 			written, got = n, got+1
 		}
 	})
-	if got != want {
+	if got != want || read > math.MaxInt64 || written > math.MaxInt64 {
 		return 0, 0, parse.ErrSyntax
 	}
 	return read, written, nil

@@ -65,6 +65,9 @@ func TestStatMalformed(t *testing.T) {
 		strings.Replace(shellStat, " 2398 ", " -2398 ", 1),
 		strings.Replace(shellStat, " 2398 ", " 23985529600110218446744073709551615 ", 1),
 		strings.Replace(shellStat, " 2398 ", "  2398 ", 1),
+		strings.Replace(shellStat, " 2398 ", " 274877906945 ", 1), // in 87 years
+		strings.Replace(shellStat, " 1 0 2398 ", " 4294967295 0 2398 ", 1),
+		strings.Replace(shellStat, " 995 996 ", " 4294967295 996 ", 1),
 	} {
 		var s PIDStat
 		assert.ErrorIs(t, Stat([]byte(in), &s), parse.ErrSyntax, "%q", in)
@@ -89,7 +92,7 @@ func TestIO(t *testing.T) {
 	require.NoError(t, err)
 	assert.EqualValues(t, 8192, read)
 	assert.EqualValues(t, 4096, written)
-	for _, bad := range []string{"", "rchar: 1\n", strings.Replace(in, "8192", "x", 1), in[:60]} {
+	for _, bad := range []string{"", "rchar: 1\n", strings.Replace(in, "8192", "x", 1), strings.Replace(in, "8192", "18446744073709551615", 1), in[:60]} {
 		_, _, err := IO([]byte(bad))
 		assert.ErrorIs(t, err, parse.ErrSyntax, "%q", bad)
 	}

@@ -1,0 +1,373 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package emit_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/filter"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/hostscope/hostscope/internal/emit"
+	"github.com/hostscope/hostscope/internal/emittest"
+)
+
+const metadata = `
+scope_name: example.org/scope
+resource_attributes:
+  host.name: {type: string}
+  alias: {name_override: process.pid, type: int}
+attributes:
+  mode: {name_override: cpu.mode, type: string, requirement_level: recommended, enum: [user, system]}
+  cpu: {type: int, requirement_level: opt_in}
+  id: {type: string, requirement_level: required}
+  parent: {type: string, requirement_level: conditionally_required}
+metrics:
+  a.time: {description: Time., unit: s, sum: {value_type: double, monotonic: true, aggregation_temporality: cumulative}, attributes: [mode, cpu]}
+  b.count: {description: Count., unit: "{thing}", sum: {value_type: int, monotonic: false, aggregation_temporality: cumulative}, attributes: [id, mode, parent]}
+  c.ratio: {description: Ratio., unit: "1", gauge: {value_type: double}}
+`
+
+// The types below are what mdatagen makes of such a file.
+type (
+	key      string
+	detailed struct {
+		Enabled             bool
+		AggregationStrategy string
+		EnabledAttributes   []key
+	}
+	plain  struct{ Enabled bool }
+	config struct {
+		Time  detailed `mapstructure:"a.time"`
+		Count detailed `mapstructure:"b.count"`
+		Ratio plain    `mapstructure:"c.ratio"`
+	}
+)
+
+var (
+	boot = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+	now  = boot.Add(time.Hour)
+)
+
+func defaults() config {
+	return config{
+		Time:  detailed{true, "sum", []key{"cpu.mode"}},
+		Count: detailed{true, "sum", []key{"id", "cpu.mode", "parent"}},
+		Ratio: plain{true},
+	}
+}
+
+func catalog(t testing.TB) *emit.Catalog {
+	c, err := emit.Parse([]byte(metadata))
+	require.NoError(t, err)
+	return c
+}
+
+// record runs do for each of two resources, of which it gives the second, so
+// that what one leaves behind shows in the other.
+func record(t testing.TB, cfg config, metric string, do func(*emit.Points)) pmetric.Metrics {
+	c := catalog(t)
+	scope := emit.NewScope(c, cfg, "1.2.3")
+	points := scope.Points(metric)
+	require.True(t, points.Enabled())
+	var md pmetric.Metrics
+	for range 2 {
+		md = pmetric.NewMetrics()
+		r := scope.Resource(md.ResourceMetrics().AppendEmpty(), boot, now)
+		points.Begin(r)
+		do(points)
+		points.End()
+	}
+	require.NoError(t, emittest.Check(md, c))
+	return md
+}
+
+func TestParse(t *testing.T) {
+	c := catalog(t)
+	assert.Equal(t, "example.org/scope", c.Scope)
+	assert.Equal(t, &emit.Metric{
+		Name: "a.time", Description: "Time.", Unit: "s", Sum: true, Monotonic: true, Double: true,
+		Attributes: []emit.Attribute{
+			{Key: "cpu.mode", Type: pcommon.ValueTypeStr, Enum: []string{"user", "system"}, Level: emit.Recommended},
+			{Key: "cpu", Type: pcommon.ValueTypeInt, Level: emit.OptIn},
+		},
+	}, c.Metrics["a.time"])
+	assert.Equal(t, &emit.Metric{Name: "c.ratio", Description: "Ratio.", Unit: "1", Double: true}, c.Metrics["c.ratio"])
+	assert.Equal(t, map[string]emit.Attribute{
+		"host.name":   {Key: "host.name", Type: pcommon.ValueTypeStr},
+		"process.pid": {Key: "process.pid", Type: pcommon.ValueTypeInt},
+	}, c.Resource)
+}
+
+func TestParseRefuses(t *testing.T) {
+	for name, tt := range map[string]struct{ yaml, want string }{
+		"no yaml":          {"\t", "metadata.yaml: "},
+		"no kind":          {`metrics: {a: {unit: s}}`, "metrics::a: must be either a sum or a gauge"},
+		"two kinds":        {`metrics: {a: {sum: {}, gauge: {}}}`, "metrics::a: must be either a sum or a gauge"},
+		"value type":       {`metrics: {a: {gauge: {value_type: float}}}`, `metrics::a: unknown value_type "float"`},
+		"temporality":      {`metrics: {a: {sum: {value_type: int, aggregation_temporality: delta}}}`, "metrics::a: aggregation_temporality must be cumulative"},
+		"no such":          {`metrics: {a: {gauge: {value_type: int}, attributes: [b]}}`, `attribute b: unknown type ""`},
+		"no level":         {`{attributes: {b: {type: int}}, metrics: {a: {gauge: {value_type: int}, attributes: [b]}}}`, `attributes::b: unknown requirement_level ""`},
+		"type":             {`{attributes: {b: {type: text}}, metrics: {a: {gauge: {value_type: int}, attributes: [b]}}}`, `attribute b: unknown type "text"`},
+		"type of resource": {`resource_attributes: {b: {type: text}}`, `attribute b: unknown type "text"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := emit.Parse([]byte(tt.yaml))
+			assert.ErrorContains(t, err, tt.want)
+		})
+	}
+}
+
+func TestUnknownNamesPanic(t *testing.T) {
+	assert.PanicsWithValue(t, "emit: metadata.yaml has no metric d.none", func() {
+		emit.NewScope(catalog(t), defaults(), "").Points("d.none")
+	})
+	assert.PanicsWithValue(t, "emit: metadata.yaml has c.ratio, the generated configuration has not", func() {
+		emit.NewScope(catalog(t), struct {
+			Time  detailed `mapstructure:"a.time"`
+			Count detailed `mapstructure:"b.count"`
+		}{}, "")
+	})
+}
+
+func TestPoints(t *testing.T) {
+	md := record(t, defaults(), "b.count", func(p *emit.Points) {
+		p.Int(3, emit.Str("id", "x"), emit.Str("cpu.mode", "user"), emit.Str("parent", ""))
+		p.Int(-4, emit.Str("id", "x"), emit.Str("cpu.mode", "system"), emit.Str("parent", "y"))
+	})
+	assert.Equal(t, []string{
+		"resource",
+		"  b.count{cpu.mode=system,id=x,parent=y} -4",
+		"  b.count{cpu.mode=user,id=x} 3",
+	}, emittest.Lines(md))
+
+	scope := md.ResourceMetrics().At(0).ScopeMetrics().At(0)
+	assert.Equal(t, "example.org/scope", scope.Scope().Name())
+	assert.Equal(t, "1.2.3", scope.Scope().Version())
+	point := scope.Metrics().At(0).Sum().DataPoints().At(0)
+	assert.Equal(t, boot, point.StartTimestamp().AsTime())
+	assert.Equal(t, now, point.Timestamp().AsTime())
+}
+
+func TestGaugeHasNoStart(t *testing.T) {
+	md := record(t, defaults(), "c.ratio", func(p *emit.Points) { p.Double(0.25) })
+	point := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Gauge().DataPoints().At(0)
+	assert.InDelta(t, 0.25, point.DoubleValue(), 0)
+	assert.Zero(t, point.StartTimestamp())
+	assert.Equal(t, now, point.Timestamp().AsTime())
+}
+
+func TestUnknownStart(t *testing.T) {
+	scope := emit.NewScope(catalog(t), defaults(), "")
+	md := pmetric.NewMetrics()
+	p := scope.Points("a.time")
+	p.Begin(scope.Resource(md.ResourceMetrics().AppendEmpty(), time.Time{}, now))
+	p.Double(1)
+	p.End()
+	assert.Zero(t, md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).StartTimestamp())
+}
+
+func TestMetricWithoutPointsIsNotThere(t *testing.T) {
+	for _, attributes := range [][]key{{"id", "cpu.mode"}, {"id"}} {
+		cfg := defaults()
+		cfg.Count.EnabledAttributes = attributes
+		scope := emit.NewScope(catalog(t), cfg, "")
+		md := pmetric.NewMetrics()
+		r := scope.Resource(md.ResourceMetrics().AppendEmpty(), boot, now)
+		p := scope.Points("b.count")
+		p.Begin(r)
+		p.End()
+		assert.Zero(t, r.Metrics.Len())
+	}
+}
+
+func TestDisabled(t *testing.T) {
+	cfg := defaults()
+	cfg.Ratio.Enabled = false
+	assert.False(t, emit.NewScope(catalog(t), cfg, "").Points("c.ratio").Enabled())
+}
+
+// TestRemovedAttributes: points that differ in removed attributes only become
+// one, by the strategy; those that are required stay whatever the list says.
+func TestRemovedAttributes(t *testing.T) {
+	ints := func(p *emit.Points) {
+		for i, v := range []int64{5, -2, 6} {
+			mode := emit.Str("cpu.mode", []string{"user", "system", ""}[i])
+			p.Int(v, emit.Str("id", "x"), mode)
+			p.Int(v*10, emit.Str("id", "x"), mode, emit.Str("parent", "z"))
+		}
+		p.Int(7, emit.Str("id", "y"), emit.Str("cpu.mode", "user"))
+	}
+	for strategy, want := range map[string][2]int64{"sum": {9, 90}, "avg": {3, 30}, "min": {-2, -20}, "max": {6, 60}} {
+		cfg := defaults()
+		cfg.Count = detailed{true, strategy, []key{}}
+		assert.Equal(t, []string{
+			"resource",
+			fmt.Sprintf("  b.count{id=x,parent=z} %d", want[1]),
+			fmt.Sprintf("  b.count{id=x} %d", want[0]),
+			"  b.count{id=y} 7",
+		}, emittest.Lines(record(t, cfg, "b.count", ints)), strategy)
+	}
+
+	doubles := func(p *emit.Points) {
+		for cpu, v := range []float64{1.5, 0.5, -1.25, 0.25} {
+			p.Double(v, emit.Str("cpu.mode", "user"), emit.Int("cpu", int64(cpu)))
+			p.Double(v*2, emit.Str("cpu.mode", "system"), emit.Int("cpu", int64(cpu)))
+		}
+	}
+	for strategy, want := range map[string][2]string{"sum": {"2", "1"}, "avg": {"0.5", "0.25"}, "min": {"-2.5", "-1.25"}, "max": {"3", "1.5"}} {
+		cfg := defaults()
+		cfg.Time.AggregationStrategy = strategy
+		assert.Equal(t, []string{
+			"resource",
+			"  a.time{cpu.mode=system} " + want[0],
+			"  a.time{cpu.mode=user} " + want[1],
+		}, emittest.Lines(record(t, cfg, "a.time", doubles)), strategy)
+	}
+	cfg := defaults()
+	cfg.Time.EnabledAttributes = []key{"cpu"}
+	assert.Equal(t, []string{
+		"resource",
+		"  a.time{cpu=0} 4.5",
+		"  a.time{cpu=1} 1.5",
+		"  a.time{cpu=2} -3.75",
+		"  a.time{cpu=3} 0.75",
+	}, emittest.Lines(record(t, cfg, "a.time", doubles)))
+}
+
+// TestRemainingAttributesAreKeptApart: no two lists of attributes give the
+// same key.
+func TestRemainingAttributesAreKeptApart(t *testing.T) {
+	cfg := defaults()
+	cfg.Count.EnabledAttributes = nil
+	md := record(t, cfg, "b.count", func(p *emit.Points) {
+		p.Int(1, emit.Str("id", "x"), emit.Str("parent", "y"))
+		p.Int(1, emit.Str("id", "x\x06parent\x01y"))
+		p.Int(1, emit.Str("id", "xparenty"))
+		p.Int(1, emit.Str("id", "x"), emit.Str("parent", ""))
+	})
+	assert.Equal(t, 4, md.DataPointCount())
+}
+
+func TestWants(t *testing.T) {
+	for _, tt := range []struct {
+		attributes []key
+		strategy   string
+		want       bool
+	}{
+		{[]key{"cpu.mode"}, "sum", false},
+		{[]key{"cpu.mode"}, "max", true},
+		{[]key{"cpu.mode", "cpu"}, "sum", true},
+	} {
+		cfg := defaults()
+		cfg.Time = detailed{true, tt.strategy, tt.attributes}
+		assert.Equal(t, tt.want, emit.NewScope(catalog(t), cfg, "").Points("a.time").Wants("cpu"), tt)
+	}
+}
+
+func TestResourceSettings(t *testing.T) {
+	type attribute struct {
+		Enabled                        bool
+		MetricsInclude, MetricsExclude []filter.Config
+	}
+	of := func(values ...string) (list []filter.Config) {
+		for _, v := range values {
+			list = append(list, filter.Config{Regex: v})
+		}
+		return list
+	}
+	settings := emit.ResourceSettings(struct {
+		None    attribute `mapstructure:"none"`
+		Include attribute `mapstructure:"include"`
+		Exclude attribute `mapstructure:"exclude"`
+		Both    attribute `mapstructure:"both"`
+	}{
+		None:    attribute{Enabled: true},
+		Include: attribute{MetricsInclude: of("^a", "^b")},
+		Exclude: attribute{MetricsExclude: of("^a")},
+		Both:    attribute{MetricsInclude: of("^a"), MetricsExclude: of("z$")},
+	})
+	assert.True(t, settings["none"].Enabled)
+	assert.False(t, settings["none"].Filters())
+	assert.False(t, settings["include"].Enabled)
+	for name, want := range map[string]map[string]bool{
+		"none":    {"": true, "a": true, "c": true},
+		"include": {"": false, "a": true, "b": true, "c": false},
+		"exclude": {"": true, "a": false, "c": true},
+		"both":    {"": false, "a": true, "az": false, "z": false},
+	} {
+		for value, pass := range want {
+			assert.Equal(t, pass, settings[name].Matches(value), "%s: %q", name, value)
+			assert.Equal(t, name != "none", settings[name].Filters())
+		}
+	}
+}
+
+// byHand is what TestAllocations records, in pdata alone.
+func byHand(rm pmetric.ResourceMetrics) {
+	sm := rm.ScopeMetrics().AppendEmpty()
+	sm.Scope().SetName("example.org/scope")
+	sm.Metrics().EnsureCapacity(3)
+	m := sm.Metrics().AppendEmpty()
+	m.SetName("b.count")
+	m.SetEmptySum().DataPoints().EnsureCapacity(2)
+	for _, mode := range []string{"user", "system"} {
+		p := m.Sum().DataPoints().AppendEmpty()
+		p.SetIntValue(1)
+		p.Attributes().EnsureCapacity(2)
+		p.Attributes().PutStr("id", "x")
+		p.Attributes().PutStr("cpu.mode", mode)
+	}
+}
+
+// TestAllocations: where nothing is removed, recording costs what pdata costs
+// and not one allocation more.
+func TestAllocations(t *testing.T) {
+	scope := emit.NewScope(catalog(t), defaults(), "")
+	for _, name := range []string{"a.time", "c.ratio"} {
+		scope.Points(name) // makes room for it
+	}
+	points := scope.Points("b.count")
+	recorded := testing.AllocsPerRun(100, func() {
+		md := pmetric.NewMetrics()
+		points.Begin(scope.Resource(md.ResourceMetrics().AppendEmpty(), boot, now))
+		points.Int(1, emit.Str("id", "x"), emit.Str("cpu.mode", "user"))
+		points.Int(1, emit.Str("id", "x"), emit.Str("cpu.mode", "system"))
+		points.End()
+	})
+	handmade := testing.AllocsPerRun(100, func() {
+		md := pmetric.NewMetrics()
+		byHand(md.ResourceMetrics().AppendEmpty())
+	})
+	assert.InDelta(t, handmade, recorded, 0)
+}
+
+// BenchmarkMerge shows that merging is linear: ns/point stays the same.
+func BenchmarkMerge(b *testing.B) {
+	for _, n := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			scope := emit.NewScope(catalog(b), defaults(), "")
+			p := scope.Points("a.time")
+			ids := make([]string, n/2) // each takes two points
+			for i := range ids {
+				ids[i] = fmt.Sprint(i)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				md := pmetric.NewMetrics()
+				p.Begin(scope.Resource(md.ResourceMetrics().AppendEmpty(), boot, now))
+				for i := range n {
+					p.Double(1, emit.Str("cpu.mode", ids[i/2]), emit.Int("cpu", int64(i)))
+				}
+				p.End()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/point")
+		})
+	}
+}

@@ -1,0 +1,16 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package system
+
+import "github.com/hostscope/hostscope/scrapers/system/internal/metadata"
+
+// Config selects what the scraper emits.
+type Config struct {
+	metadata.MetricsBuilderConfig `mapstructure:",squash"`
+}
+
+// NewConfig gives the defaults.
+func NewConfig() Config {
+	return Config{MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig()}
+}

@@ -1,0 +1,55 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package system
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/scraper"
+
+	"github.com/hostscope/hostscope/scrapers/system/internal/metadata"
+)
+
+// NewFactory is what the generated test looks for: it checks the type and the
+// structure of Config. The receiver makes its scrapers with New.
+func NewFactory() scraper.Factory {
+	return scraper.NewFactory(metadata.Type, func() component.Config {
+		cfg := NewConfig()
+		return &cfg
+	})
+}
+
+// configured decodes a configuration as the collector does.
+func configured(t *testing.T, yaml string) (Config, error) {
+	retrieved, err := confmap.NewRetrievedFromYAML([]byte(yaml))
+	require.NoError(t, err)
+	conf, err := retrieved.AsConf()
+	require.NoError(t, err)
+	cfg := NewConfig()
+	if err := conf.Unmarshal(&cfg); err != nil {
+		return cfg, err
+	}
+	return cfg, confmap.Validate(&cfg)
+}
+
+func TestConfigRefuses(t *testing.T) {
+	for yaml, want := range map[string]string{
+		`metric: {}`:                                                    "metric",
+		`metrics: {system.cpu: {enabled: true}}`:                        "system.cpu",
+		`metrics: {system.cpu.time: {attribute: [cpu.mode]}}`:           "attribute",
+		`metrics: {system.cpu.time: {attributes: [cpu.number]}}`:        "cpu.number",
+		`metrics: {system.cpu.time: {aggregation_strategy: median}}`:    "median",
+		`metrics: {system.uptime: {attributes: [cpu.mode]}}`:            "attributes",
+		`resource_attributes: {host.name: {enabled: true}}`:             "resource_attributes",
+		`metrics: {system.memory.usage: {attributes: [process.state]}}`: "process.state",
+		`metrics: {system.process.count: {attributes: [cpu.mode]}}`:     "cpu.mode",
+	} {
+		_, err := configured(t, yaml)
+		assert.ErrorContains(t, err, want, yaml)
+	}
+}
