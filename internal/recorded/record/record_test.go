@@ -1,0 +1,154 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hostscope/hostscope/internal/recorded"
+)
+
+// A recording of this machine, materialised and recorded again, is the same
+// recording. Where there is no Linux to record, a recorded one stands in.
+func TestRecordTwice(t *testing.T) {
+	live := recorder{root: "/", name: "vm"}
+	pids := []string{"self"}
+	if runtime.GOOS == "linux" {
+		child := exec.Command("sleep", "60")
+		require.NoError(t, child.Start())
+		defer func() {
+			_ = child.Process.Kill()
+			_ = child.Wait()
+		}()
+		pids = append(pids, strconv.Itoa(child.Process.Pid))
+	} else {
+		live.root, pids = materialise(t, "../../../testdata/hosts/vm.txtar"), []string{"2"}
+	}
+	first, err := live.record(pids)
+	require.NoError(t, err)
+	text, err := first.Format()
+	require.NoError(t, err)
+
+	file := filepath.Join(t.TempDir(), "vm.txtar")
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	again := recorder{root: materialise(t, file), name: "vm"}
+	if runtime.GOOS == "linux" {
+		pids[0] = strconv.Itoa(os.Getpid())
+	}
+	second, err := again.record(pids)
+	require.NoError(t, err)
+	second.Now, second.About = first.Now, first.About
+	same, err := second.Format()
+	require.NoError(t, err)
+	assert.Equal(t, string(text), string(same))
+}
+
+func materialise(t *testing.T, file string) string {
+	t.Helper()
+	root, _ := recorded.Open(t, file)
+	return root.Path
+}
+
+// What is private is replaced, unless it is asked for.
+func TestScrub(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "m.txtar")
+	require.NoError(t, os.WriteFile(file, []byte(`os: linux
+now: 2026-11-23T10:00:00Z
+pagesize: 4096
+-- etc/hostname --
+fort-knox
+-- etc/machine-id --
+86a91de13f35414dbd3ad7d34b5c1b4e
+-- etc/passwd --
+root:x:0:0:The boss:/root:/bin/bash
+nobody:x:65534:65534:nobody:/:/bin/false
+jane:x:1000:1000:Jane Doe:/home/jane:/bin/zsh
+joe:x:1001:1001:Joe Doe:/home/joe:/bin/zsh
+-- proc/7/ --
+exe -> /home/jane/bin/tool (deleted)
+-- proc/7/status --
+Name:	tool
+Uid:	1001	0	0	65534
+-- proc/7/cmdline ;escaped --
+/home/jane/bin/tool of: jane\0\
+--password\0\
+secret\0\
+-- proc/7/fd/ --
+0 -> /dev/pts/3
+10 -> /home/jane/diary.txt
+2 -> /dev/shm/jane
+3 -> socket:[77]
+4 -> /home/jane/gone (deleted)
+-- sys/class/power_supply/BAT0/uevent --
+POWER_SUPPLY_NAME=BAT0
+POWER_SUPPLY_SERIAL_NUMBER=31337
+POWER_SUPPLY_TYPE=Battery
+`), 0o600))
+	r := recorder{root: materialise(t, file), name: "m"}
+	host, err := r.record([]string{"7"})
+	require.NoError(t, err)
+	text, err := host.Format()
+	require.NoError(t, err)
+	_, files, _ := strings.Cut(string(text), "pagesize: "+strconv.Itoa(host.PageSize)+"\n")
+	assert.Equal(t, `-- etc/hostname --
+m
+-- etc/machine-id --
+0123456789abcdef0123456789abcdef
+-- proc/7/ --
+exe -> /path/tool (deleted)
+-- proc/7/status --
+Name:	tool
+Uid:	1001	0	0	65534
+-- proc/7/cmdline ;escaped --
+/path/tool\0\
+arg1\0\
+arg2\0\
+-- proc/7/fd/ --
+0 -> /dev/pts/3
+2 -> /file
+3 -> socket:[77]
+4 -> /file (deleted)
+10 -> /file
+-- etc/passwd --
+root:x:0:0:::
+nobody:x:65534:65534:::
+user1:x:1001:1001:::
+-- sys/class/power_supply/BAT0/uevent --
+POWER_SUPPLY_NAME=BAT0
+POWER_SUPPLY_SERIAL_NUMBER=0
+POWER_SUPPLY_TYPE=Battery
+`, files)
+
+	r = recorder{root: r.root, name: "m", private: true}
+	host, err = r.record([]string{"7"})
+	require.NoError(t, err)
+	text, err = host.Format()
+	require.NoError(t, err)
+	for _, own := range []string{"fort-knox", "86a91de1", "Joe Doe", "secret", "diary.txt", "31337"} {
+		assert.Contains(t, string(text), own)
+	}
+}
+
+func TestRecordErrors(t *testing.T) {
+	root := t.TempDir()
+	for pid, want := range map[string]string{
+		"7":    filepath.Join(root, "proc/7") + ": no such file",
+		"self": filepath.Join(root, "proc/self") + ": no such file",
+		"-1":   `-pids: "-1" is no PID`,
+		"":     `-pids: "" is no PID`,
+	} {
+		r := recorder{root: root}
+		_, err := r.record([]string{pid})
+		assert.ErrorContains(t, err, want, "PID %q", pid)
+	}
+}

@@ -1,0 +1,127 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/hostscope/hostscope/internal/recorded"
+)
+
+// machineID stands for that of any machine.
+const machineID = "0123456789abcdef0123456789abcdef\n"
+
+// scrub replaces what is private in a file. Doing it twice changes nothing.
+func (r *recorder) scrub(name string, data []byte) []byte {
+	switch path.Base(name) {
+	case "hostname":
+		return []byte(r.name + "\n")
+	case "machine-id":
+		return []byte(machineID)
+	case "cmdline":
+		return arguments(data)
+	case "uevent":
+		return serial(data)
+	}
+	return data
+}
+
+// arguments keeps the first word of a command line and the number of the
+// arguments: all else may be a password.
+func arguments(data []byte) []byte {
+	terminated := bytes.HasSuffix(data, nul)
+	args := bytes.Split(bytes.TrimSuffix(data, nul), nul)
+	for i := range args {
+		if i == 0 {
+			word, _, _ := strings.Cut(string(args[i]), " ")
+			args[i] = []byte(program(word))
+		} else {
+			args[i] = fmt.Appendf(nil, "arg%d", i)
+		}
+	}
+	data = bytes.Join(args, nul)
+	if terminated {
+		data = append(data, 0)
+	}
+	return data
+}
+
+var nul = []byte{0}
+
+// serial replaces the serial number of a power supply.
+func serial(data []byte) []byte {
+	const key = "POWER_SUPPLY_SERIAL_NUMBER="
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if bytes.HasPrefix(line, []byte(key)) {
+			line = []byte(key + "0\n")
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
+// deleted is what the kernel appends to the path of a file without a name.
+const deleted = " (deleted)"
+
+// program replaces the folder of a program that no package put there.
+func program(target string) string {
+	if !strings.HasPrefix(target, "/") {
+		return target
+	}
+	for _, system := range []string{"/usr/", "/bin/", "/sbin/", "/lib/", "/opt/", "/snap/", "/nix/", "/memfd:"} {
+		if strings.HasPrefix(target, system) {
+			return target
+		}
+	}
+	return "/path/" + path.Base(target)
+}
+
+// openFile replaces the path of an open file: devices, sockets, pipes and
+// anonymous inodes have none.
+func openFile(target string) string {
+	if !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "/dev/") && !strings.HasPrefix(target, "/dev/shm/") {
+		return target
+	}
+	if strings.HasSuffix(target, deleted) {
+		return "/file" + deleted
+	}
+	return "/file"
+}
+
+// passwd adds the users that were seen, people under other names.
+func (r *recorder) passwd() error {
+	data, err := os.ReadFile(r.path("etc/passwd"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	var out []byte
+	people := 0
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimSpace(string(line)), ":")
+		if len(f) < 4 || !r.users[f[2]] {
+			continue
+		}
+		if r.private {
+			out = append(out, line...)
+			continue
+		}
+		if len(f[2]) >= 4 && f[2] != "65534" { // from 1000 on, not nobody
+			people++
+			f[0] = fmt.Sprintf("user%d", people)
+		}
+		out = fmt.Appendf(out, "%s:x:%s:%s:::\n", f[0], f[2], f[3])
+	}
+	r.files = append(r.files, recorded.File{Name: "etc/passwd", Mode: 0o644, Data: out})
+	return nil
+}
