@@ -29,6 +29,9 @@ type Snapshot struct {
 	Processes []*Process
 	// ProcessesErr tells why the process table could not be read.
 	ProcessesErr error
+	// Hidden tells that this user is not shown all processes, so that those
+	// above are not all there are (Linux: /proc with hidepid=2).
+	Hidden bool
 	// Tally counts what was not got.
 	Tally Tally
 }

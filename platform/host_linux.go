@@ -30,7 +30,8 @@ type Host struct {
 	root    Root
 	machine Machine
 
-	proc   int // the folder of processes, open
+	proc   int  // the folder of processes, open
+	procfs bool // the kernel's, not a recorded one
 	buf    []byte
 	stat   procfs.HostStat
 	snap   Snapshot
@@ -53,6 +54,8 @@ func Open(root Root, m Machine) (*Host, error) {
 		return nil, err
 	}
 	h.proc = fd
+	var st unix.Statfs_t
+	h.procfs = unix.Fstatfs(fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 	h.owners.access, h.owners.path = &h.access, filepath.Join(h.root.Path, "etc/passwd")
 	h.table.sizeIsCount = h.fdSizeIsCount()
 	return h, nil
@@ -69,15 +72,15 @@ func (h *Host) Close() error {
 }
 
 // Snapshot reads the clock, /proc/stat and, where req wants fields of them,
-// the processes. An error is that of /proc/stat, without which neither the
-// boot nor the creation of a process has a time; a process table that could
-// not be read is in ProcessesErr. The snapshot belongs to the Host and is
-// valid until the next one.
+// the processes. An error is that of /proc/stat: without it neither the boot
+// nor the creation of a process has a time, so that the snapshot holds only
+// the time. A process table that could not be read is in ProcessesErr. The
+// snapshot belongs to the Host and is valid until the next one.
 func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 	s := &h.snap
 	*s = Snapshot{Time: h.machine.Now(), CPU: CPU{PerCPU: s.CPU.PerCPU[:0]}}
 	if err := h.read("stat", func(b []byte) error { return procfs.Host(b, &h.stat) }); err != nil {
-		return nil, err
+		return s, err
 	}
 	s.Boot = time.Unix(h.stat.Boot, 0).UTC()
 	s.CPU.Total = cpuTimes(&h.stat.Total)
@@ -88,6 +91,7 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 	if req.Fields != 0 {
 		h.owners.refresh = true
 		s.Processes, s.ProcessesErr = h.processes(ctx, req, s)
+		s.Hidden = h.procfs && len(h.table.pids) > 0 && h.table.pids[0] != 1
 	}
 	return s, nil
 }
@@ -149,8 +153,9 @@ func (h *Host) Memory(m *Memory) error {
 }
 
 // Name is the name of the host: that of the running kernel, or, under another
-// root, the one in its etc/hostname, since /proc/sys/kernel/hostname tells
-// the name in the reader's namespace. fs.ErrNotExist where there is none.
+// root, the one in its etc/hostname. (/proc/sys/kernel/hostname, wherever it
+// is mounted, tells the name in the reader's namespace: the container's.)
+// fs.ErrNotExist where there is none.
 func (h *Host) Name() (string, error) {
 	if h.root.Path == "/" {
 		var u unix.Utsname
@@ -159,7 +164,7 @@ func (h *Host) Name() (string, error) {
 		}
 		return firstWord(string(u.Nodename[:]))
 	}
-	return h.firstOf(filepath.Join(h.root.Path, "etc/hostname"), filepath.Join(h.root.Proc, "sys/kernel/hostname"))
+	return h.firstOf(filepath.Join(h.root.Path, "etc/hostname"))
 }
 
 // ID is the host's machine-id(5). fs.ErrNotExist where it has none.

@@ -110,6 +110,7 @@ func TestLiveChild(t *testing.T) {
 	assert.Equal(t, pages[1], strconv.FormatUint(p.RSS/uint64(os.Getpagesize()), 10))
 	assert.WithinDuration(t, time.Now(), p.Created, time.Minute)
 
+	require.NoError(t, os.Link(name, name+" too")) // the file lives on, not the name
 	require.NoError(t, os.Remove(name))
 	h = live(t)
 	assert.Equal(t, name, find(snap(t, h), cmd.Process.Pid).Executable, "the kernel's mark is not part of the name")

@@ -83,8 +83,16 @@ func TestRoot(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	require.NoError(t, os.WriteFile(file, nil, 0o644))
-	assert.NoError(t, Root{}.Check())
-	assert.NoError(t, Root{Path: dir, Proc: dir, Sys: dir, Dev: dir}.Check())
-	assert.EqualError(t, Root{Path: dir + "/no", Sys: file}.Check(),
+	assert.NoError(t, Root{}.Check(Linux))
+	assert.NoError(t, Root{Proc: dir, Sys: dir, Dev: dir}.Check(Linux))
+	assert.EqualError(t, Root{Path: dir + "/no", Sys: file}.Check(Linux),
 		"root_path: "+dir+"/no does not exist\nsysfs_path: "+file+" is not a folder")
+	assert.EqualError(t, Root{Path: dir}.Check(Linux), "root_path: "+dir+"/proc does not exist")
+	assert.NoError(t, Root{Path: dir, Proc: dir}.Check(Linux))
+
+	elsewhere := Root{Proc: "/no/proc", Sys: "/no/sys"}
+	assert.NoError(t, elsewhere.Check(Darwin), "accepted and ignored")
+	assert.NoError(t, elsewhere.Check(FreeBSD))
+	assert.EqualError(t, elsewhere.Check(NetBSD), "procfs_path: /no/proc does not exist")
+	assert.EqualError(t, elsewhere.Check(Linux), "procfs_path: /no/proc does not exist\nsysfs_path: /no/sys does not exist")
 }

@@ -102,7 +102,7 @@ type Request struct {
 type Tally struct {
 	// Gone is the number of processes that vanished while they were read.
 	Gone int
-	// Denied and Malformed are indexed by field; see [Tally.Each].
+	// By field, see Denied and Malformed.
 	denied, malformed [64]int32
 	// Sample names one malformed source, for the log.
 	Sample string

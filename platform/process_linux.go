@@ -98,14 +98,18 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 		} else {
 			p = t.new()
 		}
-		if h.readProcess(p, pid, req, s) {
+		ok := h.readProcess(p, pid, req, s)
+		if t.exhausted != 0 {
+			if p.PID == pid {
+				next = append(next, p)
+			}
+			t.replace(append(next, old...))
+			return nil, fileError(h.root.Proc, t.exhausted)
+		}
+		if ok {
 			next = append(next, p)
 		} else {
 			t.drop(p)
-		}
-		if t.exhausted != 0 {
-			t.replace(append(next, old...))
-			return nil, fileError(h.root.Proc, t.exhausted)
 		}
 	}
 	for _, p := range old {
@@ -228,17 +232,35 @@ func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool
 // setStat takes over what stat told, and forgets the steady fields when it
 // shows that another program runs now.
 func setStat(p *Process, stat *procfs.PIDStat) {
+	p.KernelThread = stat.Flags&procfs.FlagKernelThread != 0
 	name := p.Name
-	keep(&p.Name, stat.Comm)
+	if p.KernelThread {
+		keep(&p.Name, workerName(stat.Comm))
+	} else {
+		keep(&p.Name, stat.Comm)
+	}
 	p.PPID = stat.PPID
 	p.State = state(stat.State)
-	exec := p.Name != name || p.cache.argStart != stat.ArgStart
+	// An exec moves the arguments. Where this user may not know their address
+	// the name tells, which is less: a program can also rename itself.
+	exec := p.cache.argStart != stat.ArgStart || stat.ArgStart == 0 && p.Name != name
 	if exec && p.State != StateZombie { // which has lost its arguments
 		p.cache = processCache{argStart: stat.ArgStart, steady: p.cache.steady & FieldOwner}
 	}
-	p.KernelThread = stat.Flags&procfs.FlagKernelThread != 0
 	p.CPU = ProcessCPUTimes{User: float64(stat.UserTime) / ticksPerSecond, System: float64(stat.SysTime) / ticksPerSecond}
 	p.Threads = stat.Threads
+}
+
+// workerName is the name of a kernel worker without what it works on at the
+// moment, which the kernel appends: kworker/0:1-events, kworker/u8:2+flush.
+// A rescuer, kworker/R-events, is named so.
+func workerName(comm []byte) []byte {
+	if number := bytes.IndexByte(comm, ':'); number >= 0 && bytes.HasPrefix(comm, []byte("kworker/")) {
+		if work := bytes.IndexAny(comm[number:], "+-"); work >= 0 {
+			return comm[:number+work]
+		}
+	}
+	return comm
 }
 
 // possible is what a process can have at all: a kernel thread has no program,
@@ -294,10 +316,11 @@ func (t *Tally) deny(f Fields) {
 	}
 }
 
-// exists tells whether the process being read is still there.
+// exists tells whether the process being read is still there. Only the
+// kernel's word that it is gone counts: statx may also be forbidden.
 func (h *Host) exists() bool {
 	var st unix.Statx_t
-	return h.statx(h.proc, h.table.file("stat"), 0, 0, &st) == 0
+	return class(h.statx(h.proc, h.table.file("stat"), 0, 0, &st)) != ErrNoSuchProcess
 }
 
 // state translates the letters of fs/proc/array.c, task_state_array. K and W
@@ -390,8 +413,7 @@ func (h *Host) readDescriptors(p *Process) unix.Errno {
 // the size of /proc/PID/fd (since Linux 6.2). It is tried once, on ourselves:
 // a recorded tree has sizes too, and they mean something else.
 func (h *Host) fdSizeIsCount() bool {
-	var fs unix.Statfs_t
-	if unix.Fstatfs(h.proc, &fs) != nil || fs.Type != unix.PROC_SUPER_MAGIC {
+	if !h.procfs {
 		return false
 	}
 	for range 3 { // another goroutine may open a file in between
@@ -421,14 +443,20 @@ func (h *Host) readExecutable(p *Process) unix.Errno {
 	if errno != 0 {
 		return errno
 	}
-	if path, marked := bytes.CutSuffix(b, deleted); marked {
-		var st unix.Statx_t
-		if h.statx(h.proc, t.file("exe"), 0, unix.STATX_NLINK, &st) != 0 || st.Nlink == 0 {
-			b = path
-		}
+	if path, marked := bytes.CutSuffix(b, deleted); marked && !h.isFile(string(b)) {
+		b = path
 	}
 	keep(&p.Executable, b)
 	return 0
+}
+
+// isFile tells whether there is a file of this path where the process being
+// read sees its files, or where we see the host's. The number of links of the
+// file itself does not tell: it may have others, or be in a layer below.
+func (h *Host) isFile(path string) bool {
+	var st unix.Statx_t
+	return h.statx(h.proc, h.table.file("root"+path), 0, 0, &st) == 0 ||
+		h.statx(unix.AT_FDCWD, []byte(h.root.Path+path+"\x00"), 0, 0, &st) == 0
 }
 
 var deleted = []byte(" (deleted)")

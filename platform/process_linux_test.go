@@ -98,10 +98,19 @@ func TestExec(t *testing.T) {
 		assert.Equal(t, "sh", snap(t, h).Processes[0].Command)
 	}
 
+	// Nor does a new name, which a title often comes with.
+	renamed := first
+	renamed.comm = "sh: busy"
+	tr.process(renamed)
+	tr.write(dir+"cmdline", "sh: busy")
+	p := snap(t, h).Processes[0]
+	assert.Equal(t, "sh: busy", p.Name)
+	assert.Equal(t, "sh", p.Command)
+
 	exec := first
 	exec.argStart, exec.exe, exec.cmdline = 2000, "/bin/app", "app\x00"
 	tr.process(exec)
-	p := snap(t, h).Processes[0]
+	p = snap(t, h).Processes[0]
 	assert.Equal(t, "/bin/app", p.Executable)
 	assert.Equal(t, "app", p.Command)
 
@@ -182,6 +191,21 @@ func TestKernelThreadAndZombie(t *testing.T) {
 	assert.Equal(t, Tally{}, s.Tally)
 }
 
+// The kernel appends to a worker's name what it works on.
+func TestWorkerName(t *testing.T) {
+	for comm, want := range map[string]string{
+		"kworker/0:1-events":           "kworker/0:1",
+		"kworker/u8:2+flush-253:0":     "kworker/u8:2",
+		"kworker/1:0H-kblockd":         "kworker/1:0H",
+		"kworker/0:1":                  "kworker/0:1",
+		"kworker/R-kvfree_rcu_reclaim": "kworker/R-kvfree_rcu_reclaim",
+		"jbd2/vda-8":                   "jbd2/vda-8",
+		"irq/24-pciehp:x-y":            "irq/24-pciehp:x-y",
+	} {
+		assert.Equal(t, want, string(workerName([]byte(comm))))
+	}
+}
+
 func TestStates(t *testing.T) {
 	for letter, want := range map[byte]State{
 		'R': StateRunning, 'S': StateSleeping, 'D': StateDiskSleep, 'Z': StateZombie, 'T': StateStopped,
@@ -195,11 +219,20 @@ func TestStates(t *testing.T) {
 func TestDeletedExecutable(t *testing.T) {
 	tr := newTree(t)
 	tr.process(fake{pid: 10, comm: "gone", start: 1, exe: "/nowhere/app (deleted)", cmdline: "app\x00"})
-	tr.write("there (deleted)", "a file can be called so")
-	tr.process(fake{pid: 11, comm: "there", start: 1, exe: tr.dir + "/there (deleted)", cmdline: "app\x00"})
+	tr.write("bin/there (deleted)", "a file can be called so")
+	tr.process(fake{pid: 11, comm: "there", start: 1, exe: "/bin/there (deleted)", cmdline: "app\x00"})
+	// It lives on under another name, or in a lower layer: exe still opens.
+	tr.write("target (deleted)", "")
+	tr.process(fake{pid: 12, comm: "linked", start: 1, exe: "../../target (deleted)", cmdline: "app\x00"})
+	// What the process sees of the file system is below its root.
+	tr.write("container/bin/own (deleted)", "")
+	dir := tr.process(fake{pid: 13, comm: "own", start: 1, exe: "/bin/own (deleted)", cmdline: "app\x00"})
+	tr.link(dir+"root", tr.dir+"/container")
 	s := snap(t, tr.open())
 	assert.Equal(t, "/nowhere/app", s.Processes[0].Executable)
-	assert.Equal(t, tr.dir+"/there (deleted)", s.Processes[1].Executable)
+	assert.Equal(t, "/bin/there (deleted)", s.Processes[1].Executable)
+	assert.Equal(t, "../../target", s.Processes[2].Executable)
+	assert.Equal(t, "/bin/own (deleted)", s.Processes[3].Executable)
 }
 
 // What is not there is absent; what makes no sense is counted, with a sample;

@@ -37,24 +37,41 @@ func (r Root) Resolve() Root {
 	return r
 }
 
-// Check reports the paths that were set and are no folder. The key of the
-// configuration that set it stands before each.
-func (r Root) Check() error {
+// Check reports the paths that a system reads and that are not as they must
+// be, each with the key of the configuration that set it. A key that the
+// system has no use for is accepted, so that one configuration serves many.
+func (r Root) Check(on OS) error {
 	var errs []error
-	for _, p := range []struct{ key, path string }{
-		{"root_path", r.Path}, {"procfs_path", r.Proc}, {"sysfs_path", r.Sys}, {"devfs_path", r.Dev},
-	} {
-		if p.path == "" {
-			continue
-		}
-		switch info, err := os.Stat(p.path); {
+	add := func(key, path string) {
+		switch info, err := os.Stat(path); {
 		case errors.Is(err, fs.ErrNotExist):
-			errs = append(errs, fmt.Errorf("%s: %s does not exist", p.key, p.path))
+			errs = append(errs, fmt.Errorf("%s: %s does not exist", key, path))
 		case err != nil:
-			errs = append(errs, fmt.Errorf("%s: %w", p.key, err))
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
 		case !info.IsDir():
-			errs = append(errs, fmt.Errorf("%s: %s is not a folder", p.key, p.path))
+			errs = append(errs, fmt.Errorf("%s: %s is not a folder", key, path))
 		}
+	}
+	full := r.Resolve()
+	if r.Path != "" {
+		add("root_path", r.Path)
+	}
+	if on == Linux {
+		switch {
+		case r.Proc != "":
+			add("procfs_path", r.Proc)
+		case r.Path != "" && len(errs) == 0:
+			add("root_path", full.Proc)
+		}
+		if r.Sys != "" {
+			add("sysfs_path", r.Sys)
+		}
+	}
+	if on == NetBSD && r.Proc != "" {
+		add("procfs_path", r.Proc)
+	}
+	if r.Dev != "" {
+		add("devfs_path", r.Dev)
 	}
 	return errors.Join(errs...)
 }

@@ -79,7 +79,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("%q: %v is too short; give a unit, as in 10s", d.key, d.Duration))
 		}
 	}
-	return errors.Join(append(errs, c.root().Check())...)
+	return errors.Join(append(errs, c.root().Check(platform.ThisOS()))...)
 }
 
 // Validate asks for at least one scraper.

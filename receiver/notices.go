@@ -19,6 +19,7 @@ type notices struct {
 	log *zap.Logger
 	// toldDenied and toldMalformed are the fields that have had their line.
 	toldDenied, toldMalformed platform.Fields
+	toldHidden                bool
 	// failing are the steps of a scrape that fail.
 	failing map[string]*failure
 }
@@ -118,6 +119,14 @@ func (n *notices) denied(lacks []lack, processes int, scrapers []named) {
 	}
 	n.log.Info("Not permitted: this user may not read everything of every process",
 		zap.Int("processes", processes), zap.Array("denied", fresh))
+}
+
+// hidden tells that there are processes which this user is not shown.
+func (n *notices) hidden() {
+	if !n.toldHidden {
+		n.toldHidden = true
+		n.log.Info("Not permitted: /proc hides the processes of other users (hidepid), which are neither counted nor scraped; CAP_SYS_PTRACE shows them")
+	}
 }
 
 // malformed warns, once per field, of an answer of the kernel that is not what

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 
@@ -48,6 +49,17 @@ func TestMissing(t *testing.T) {
 	n.missing(0, scrapers[1:2], cfg)
 	n.missing(platform.Linux, scrapers[1:2], metadata.DefaultResourceAttributesConfig())
 	assert.Empty(t, o.lines(), "nothing is missing")
+}
+
+// TestHidden: once, however many scrapes do not see everybody.
+func TestHidden(t *testing.T) {
+	n, o := observeNotices()
+	n.hidden()
+	n.hidden()
+	lines := o.lines()
+	require.Len(t, lines, 1)
+	assert.Equal(t, "info", lines[0].Level)
+	assert.Contains(t, lines[0].Message, "hidepid")
 }
 
 func TestOutcome(t *testing.T) {

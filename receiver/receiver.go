@@ -84,7 +84,7 @@ func (r *hostReceiver) Start(context.Context, component.Host) error {
 		delay:    r.cfg.InitialDelay,
 		interval: r.cfg.CollectionInterval,
 		scrape:   func(ctx context.Context) { rd.scrape(ctx, pipeline) },
-		skipped:  func() { r.telemetry.ReceiverHostscopeScrapesSkipped.Add(reading, 1) },
+		skipped:  func() { r.telemetry.ReceiverHostscopeScrapesSkipped.Add(reading, 1, rd.by()) },
 		log:      r.set.Logger,
 	}
 	current := &run{stop: stop, drop: drop, done: make(chan struct{})}

@@ -212,7 +212,7 @@ func TestShutdownHungRead(t *testing.T) {
 
 		start := time.Now()
 		require.NoError(t, o.Shutdown(t.Context()))
-		assert.InDelta(t, shutdownGrace.Seconds(), time.Since(start).Seconds(), 1)
+		assert.GreaterOrEqual(t, time.Since(start), shutdownGrace)
 		assert.Greater(t, descriptors(t), before, "the host is not closed under a read")
 
 		// Opening the other end wakes the read up.

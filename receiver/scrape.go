@@ -54,6 +54,7 @@ type reader struct {
 	timeout  time.Duration
 	stamp    stamp
 	notices  notices
+	id       string // of the receiver
 
 	next      consumer.Metrics
 	obs       *receiverhelper.ObsReport
@@ -72,6 +73,7 @@ func (r *hostReceiver) newReader() (*reader, error) {
 		request:   platform.Request{Select: func(*platform.Process) bool { return false }},
 		timeout:   r.cfg.Timeout,
 		notices:   newNotices(r.set.Logger),
+		id:        r.set.ID.String(),
 		next:      r.next,
 		obs:       r.obs,
 		telemetry: r.telemetry,
@@ -137,6 +139,9 @@ func (r *reader) scrape(reading, pipeline context.Context) {
 		return
 	}
 	r.count(reading, snap)
+	if snap.Hidden {
+		r.notices.hidden()
+	}
 	for _, s := range r.scrapers {
 		r.step(reading, s.name, func(ctx context.Context) error {
 			return s.Scrape(ctx, snap, func(md pmetric.Metrics) error { return r.emit(reading, pipeline, md) })
@@ -160,12 +165,17 @@ func (r *reader) step(reading context.Context, name string, do func(context.Cont
 		return
 	}
 	r.telemetry.ReceiverHostscopeScrapeDuration.Record(reading, (time.Since(start) - r.consuming).Seconds(),
-		metric.WithAttributes(attribute.String("scraper", name)))
+		r.by(attribute.String("scraper", name)))
 	if err != nil {
-		r.telemetry.ReceiverHostscopeScrapeErrors.Add(reading, 1, metric.WithAttributes(
+		r.telemetry.ReceiverHostscopeScrapeErrors.Add(reading, 1, r.by(
 			attribute.String("error.type", platform.ClassOf(err)), attribute.String("scraper", name)))
 	}
 	r.notices.outcome(name, err)
+}
+
+// by are the attributes of own telemetry: whose it is, and what else it says.
+func (r *reader) by(attrs ...attribute.KeyValue) metric.MeasurementOption {
+	return metric.WithAttributes(append(attrs, attribute.String("receiver", r.id))...)
 }
 
 // emit hands metrics over to the pipeline, which owns them from then on.
@@ -191,7 +201,7 @@ func (r *reader) emit(reading, pipeline context.Context, md pmetric.Metrics) err
 func (r *reader) count(ctx context.Context, snap *platform.Snapshot) {
 	tally := &snap.Tally
 	if tally.Gone > 0 {
-		r.telemetry.ReceiverHostscopeProcessVanished.Add(ctx, int64(tally.Gone))
+		r.telemetry.ReceiverHostscopeProcessVanished.Add(ctx, int64(tally.Gone), r.by())
 	}
 	var denied, malformed []lack
 	for f := range platform.AllFields.Each() {
@@ -199,14 +209,15 @@ func (r *reader) count(ctx context.Context, snap *platform.Snapshot) {
 			if n == 0 {
 				return
 			}
-			r.telemetry.ReceiverHostscopeProcessErrors.Add(ctx, int64(n), metric.WithAttributes(
+			r.telemetry.ReceiverHostscopeProcessErrors.Add(ctx, int64(n), r.by(
 				attribute.String("error.type", class.Class()), attribute.String("operation", f.String())))
 			*to = append(*to, lack{f, n})
 		}
 		add(platform.ErrAccessDenied, tally.Denied(f), &denied)
 		add(platform.ErrMalformed, tally.Malformed(f), &malformed)
 	}
-	if len(denied) > 0 {
+	// Of half a table the numbers would mislead.
+	if len(denied) > 0 && snap.ProcessesErr == nil {
 		// One whose state is denied is hidden (hidepid) and not in the table.
 		processes := tally.Denied(platform.FieldState)
 		for _, p := range snap.Processes {

@@ -102,7 +102,7 @@ func (o observed) reader(t *testing.T, scrapers ...named) *reader {
 }
 
 func attributes(keyValues ...string) attribute.Set {
-	var attrs []attribute.KeyValue
+	attrs := []attribute.KeyValue{attribute.String("receiver", "hostscope")}
 	for i := 0; i < len(keyValues); i += 2 {
 		attrs = append(attrs, attribute.String(keyValues[i], keyValues[i+1]))
 	}
@@ -174,7 +174,7 @@ func TestLoudness(t *testing.T) {
 		{Attributes: attributes("error.type", "malformed", "operation", "disk_io"), Value: 7 * 1},
 		{Attributes: attributes("error.type", "malformed", "operation", "memory"), Value: 4 * 1},
 	}, metricdatatest.IgnoreTimestamp())
-	metadatatest.AssertEqualReceiverHostscopeProcessVanished(t, o.telemetry, []metricdata.DataPoint[int64]{{Value: 1}},
+	metadatatest.AssertEqualReceiverHostscopeProcessVanished(t, o.telemetry, []metricdata.DataPoint[int64]{{Attributes: attributes(), Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 }
 
@@ -225,10 +225,10 @@ func TestScrapeErrors(t *testing.T) {
 	require.Len(t, lines, 1)
 	assert.Equal(t, "snapshot", lines[0].Fields["scraper"])
 	assert.Contains(t, lines[0].Fields["error"], root+"/proc/stat: ")
-	assert.Equal(t, 4, sink.DataPointCount(), "nothing without a snapshot")
+	assert.Equal(t, 6, sink.DataPointCount(), "what does not need it goes on")
 
 	metadatatest.AssertEqualReceiverHostscopeScrapeErrors(t, o.telemetry, []metricdata.DataPoint[int64]{
-		{Attributes: attributes("error.type", "access_denied", "scraper", "system"), Value: 2},
+		{Attributes: attributes("error.type", "access_denied", "scraper", "system"), Value: 3},
 		{Attributes: attributes("error.type", "timeout_expired", "scraper", "process"), Value: 1},
 		{Attributes: attributes("error.type", "_OTHER", "scraper", "snapshot"), Value: 1},
 	}, metricdatatest.IgnoreTimestamp())

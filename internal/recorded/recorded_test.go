@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/hostscope/hostscope/platform"
 )
 
 const header = "os: linux\nnow: 2026-11-23T10:00:00Z\npagesize: 4096\n"
@@ -180,9 +182,9 @@ func TestFormatRefusesNames(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "m.txtar")
-	require.NoError(t, os.WriteFile(file, []byte(header+"-- etc/hostname --\nm\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(header+"-- etc/hostname --\nm\n-- proc/uptime --\n1.0 1.0\n"), 0o600))
 	root, machine := Open(t, file)
-	require.NoError(t, root.Check())
+	require.NoError(t, root.Check(platform.Linux))
 	assert.Equal(t, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), machine.Now())
 	assert.Equal(t, 4096, machine.PageSize)
 	content, err := os.ReadFile(filepath.Join(root.Path, "etc/hostname"))

@@ -10,7 +10,10 @@ import "github.com/hostscope/hostscope/scrapers/process/internal/metadata"
 // as it would be emitted, also where the attribute itself is disabled. A
 // process without a value is matched by neither.
 type Config struct {
-	metadata.MetricsBuilderConfig `mapstructure:",squash"`
+	// Metrics says of each metric whether and how it is emitted.
+	Metrics metadata.MetricsConfig `mapstructure:"metrics"`
+	// ResourceAttributes says the same of what describes a process.
+	ResourceAttributes metadata.ResourceAttributesConfig `mapstructure:"resource_attributes"`
 
 	// KernelThreads includes the threads of the kernel.
 	KernelThreads bool `mapstructure:"kernel_threads"`
@@ -18,5 +21,5 @@ type Config struct {
 
 // NewConfig gives the defaults.
 func NewConfig() Config {
-	return Config{MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig()}
+	return Config{Metrics: metadata.DefaultMetricsConfig(), ResourceAttributes: metadata.DefaultResourceAttributesConfig()}
 }

@@ -203,10 +203,12 @@ func (s *Scraper) Missing(on platform.OS) []string {
 }
 
 // Uses names the enabled metrics and resource attributes that need a field.
+// A process whose state is not known is not known at all.
 func (s *Scraper) Uses(f platform.Fields) []string {
+	all := f.Has(platform.FieldState)
 	return s.names(
-		func(m *metric) bool { return m.fields&f != 0 },
-		func(a *attribute) bool { return a.fields&f != 0 },
+		func(m *metric) bool { return all || m.fields&f != 0 },
+		func(a *attribute) bool { return all || a.fields&f != 0 },
 	)
 }
 

@@ -7,10 +7,11 @@ import "github.com/hostscope/hostscope/scrapers/system/internal/metadata"
 
 // Config selects what the scraper emits.
 type Config struct {
-	metadata.MetricsBuilderConfig `mapstructure:",squash"`
+	// Metrics says of each metric whether and how it is emitted.
+	Metrics metadata.MetricsConfig `mapstructure:"metrics"`
 }
 
 // NewConfig gives the defaults.
 func NewConfig() Config {
-	return Config{MetricsBuilderConfig: metadata.NewDefaultMetricsBuilderConfig()}
+	return Config{Metrics: metadata.DefaultMetricsConfig()}
 }

@@ -35,10 +35,11 @@ var states = [platform.NumStates]struct {
 // recordProcessCount counts all processes, threads of the kernel too, whatever
 // the process scraper selects.
 func (s *Scraper) recordProcessCount(to *emit.Points, t *tick) {
-	if t.ProcessesErr != nil {
+	if t.ProcessesErr != nil || t.Boot.IsZero() { // the table was not read
 		return
 	}
 	var count [platform.NumStates]int64
+	count[platform.StateUnknown] = int64(t.Tally.Denied(platform.FieldState))
 	for _, p := range t.Processes {
 		if p.Got.Has(platform.FieldState) {
 			count[p.State]++

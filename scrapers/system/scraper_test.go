@@ -54,6 +54,19 @@ func machine() *fakeHost {
 	}
 }
 
+// A table that was not read counts nothing, not no processes.
+func TestProcessCountUnread(t *testing.T) {
+	s, err := newScraper(machine(), platform.Linux, new(NewConfig()), "1")
+	require.NoError(t, err)
+	var md pmetric.Metrics
+	require.NoError(t, s.Scrape(t.Context(), &platform.Snapshot{Time: now}, func(m pmetric.Metrics) error { md = m; return nil }))
+	for _, line := range emittest.Lines(md) {
+		assert.NotContains(t, line, "system.process.count")
+		assert.NotContains(t, line, "system.cpu")
+	}
+	assert.NotZero(t, md.DataPointCount(), "the memory is known all the same")
+}
+
 func snapshot() *platform.Snapshot {
 	return &platform.Snapshot{
 		Time: now,

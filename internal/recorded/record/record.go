@@ -191,7 +191,8 @@ func (r *recorder) power() error {
 	}
 	for _, e := range entries {
 		if err == nil {
-			err = r.file(dir + "/" + e.Name() + "/uevent")
+			// Kernels before 5.7 have the type in a file of its own only.
+			err = errors.Join(r.file(dir+"/"+e.Name()+"/uevent"), r.file(dir+"/"+e.Name()+"/type"))
 		}
 	}
 	return err
