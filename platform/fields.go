@@ -25,10 +25,64 @@ const (
 	FieldDescriptors                    // Descriptors
 	FieldExecutable                     // Executable
 	FieldCommand                        // Command
-	FieldOwner                          // UID, Owner
+	FieldOwner                          // Owner
+
+	FieldSession      // PGID, SID
+	FieldTTY          // TTY
+	FieldNice         // Nice
+	FieldFaults       // MinorFaults, MajorFaults
+	FieldChildrenTime // ChildrenCPU
+	FieldLastCPU      // LastCPU
+	FieldShared       // Shared
+	FieldSegments     // Text, Data
+	FieldLogicalIO    // ReadChars, WriteChars, ReadCalls, WriteCalls
+	FieldArguments    // Arguments
+	FieldRunDelay     // RunDelay
+	FieldIOPriority   // IOPriority
+	FieldOOM          // OOMScore, OOMAdjustment
+	FieldCgroup       // Cgroup
+	FieldDirectory    // Directory
+	FieldRoot         // RootDirectory
+	FieldLimits       // Limits
+
+	// Of More.
+	FieldUsers         // UIDs, Users
+	FieldGroups        // GIDs
+	FieldSupplementary // Supplementary
+	FieldUmask         // Umask
+	FieldSignals       // Signals
+	FieldAffinity      // Affinity
+	FieldVPID          // VPID
+	FieldResident      // RSSAnon, RSSFile, RSSShmem
+	FieldSwap          // Swap
+	FieldHugeTLB       // HugeTLB
+	FieldPeak          // Peak
+	FieldPeakVirtual   // PeakVirtual
+	FieldLibrary       // Library
+	FieldSignalQueue   // SignalsQueued
+
+	// Of several files of a process, and so of More as well.
+	FieldContextSwitches // Voluntary, Involuntary
+	FieldThreadList      // ThreadList: ID, Name, CPU, faults
+	FieldThreadSwitches  // ThreadList: context switches
+	FieldThreadIO        // ThreadList: bytes of storage
+
+	FieldEnvironment // Environment, EnvironmentCount
+
+	// Detail that is expensive, so that it is read at longer intervals.
+	FieldFootprint     // Footprint
+	FieldMappingList   // Mappings without their memory
+	FieldMappingMemory // Mappings with their memory
+	FieldFDs           // FDs with number and type
+	FieldFDInfo        // FDs with all the rest
+	FieldConnections   // Connections
 
 	fieldEnd
 )
+
+// DetailFields are those that are read of each process once per
+// Request.DetailInterval, and not in the snapshots between.
+const DetailFields = FieldOOM | FieldFootprint | FieldMappingList | FieldMappingMemory | FieldFDs | FieldFDInfo | FieldConnections
 
 // NumFields is how many fields there are.
 var NumFields = bits.TrailingZeros64(uint64(fieldEnd))

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,13 +32,15 @@ type Host struct {
 	root    Root
 	machine Machine
 
-	proc   int  // the folder of processes, open
-	procfs bool // the kernel's, not a recorded one
-	buf    []byte
-	stat   procfs.HostStat
-	snap   Snapshot
-	table  table
-	owners owners
+	proc    int    // the folder of processes, open
+	procfs  bool   // the kernel's, not a recorded one
+	ownPIDs bool   // the numbers in it are those of our own PID namespace
+	boot    string // of tokens
+	buf     []byte
+	stat    procfs.HostStat
+	snap    Snapshot
+	table   table
+	owners  owners
 }
 
 // Open opens a host. The folder of processes must be there; all others are
@@ -58,6 +62,8 @@ func Open(root Root, m Machine) (*Host, error) {
 	h.procfs = unix.Fstatfs(fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 	h.owners.access, h.owners.path = &h.access, filepath.Join(h.root.Path, "etc/passwd")
 	h.table.sizeIsCount = h.fdSizeIsCount()
+	h.ownPIDs = h.seesItself()
+	h.boot = h.bootID()
 	return h, nil
 }
 
@@ -90,6 +96,8 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 	}
 	if req.Fields != 0 {
 		h.owners.refresh = true
+		h.table.ttys.scanned = false
+		clear(h.table.sockets.namespaces)
 		s.Processes, s.ProcessesErr = h.processes(ctx, req, s)
 		s.Hidden = h.procfs && len(h.table.pids) > 0 && h.table.pids[0] != 1
 	}
@@ -115,6 +123,35 @@ func (h *Host) read(name string, decode func([]byte) error) error {
 		return fmt.Errorf("%s: %w: %w", path, ErrMalformed, err)
 	}
 	return nil
+}
+
+// seesItself tells whether the numbers in the folder of processes are those
+// that system calls take: it is /proc, and shows us under our own number.
+func (h *Host) seesItself() bool {
+	self, errno := h.readlinkat(h.proc, []byte("self\x00"), h.table.buf[:])
+	return errno == 0 && h.root.Proc == "/proc" && string(self) == strconv.Itoa(os.Getpid())
+}
+
+// bootID is the first 12 digits of the boot's identifier, "" for none.
+func (h *Host) bootID() string {
+	b, err := h.readFile(filepath.Join(h.root.Proc, "sys/kernel/random/boot_id"), &h.buf)
+	if err != nil {
+		return ""
+	}
+	id := strings.ReplaceAll(strings.TrimSpace(string(b)), "-", "")
+	if len(id) != 32 || strings.Trim(id, "0123456789abcdef") != "" {
+		return ""
+	}
+	return id[:12]
+}
+
+// Token names one process for its whole life, over all boots:
+// lx1.<boot>.<pid>.<start>. It is "" where the boot is not known.
+func (h *Host) Token(id ID) string {
+	if h.boot == "" {
+		return ""
+	}
+	return "lx1." + h.boot + "." + strconv.Itoa(int(id.PID)) + "." + strconv.FormatUint(id.Start, 10)
 }
 
 // Uptime is the time since boot, suspended time included (/proc/uptime).

@@ -45,3 +45,6 @@ func (*Host) Name() (string, error) { return "", ErrNotSupported }
 
 // ID answers ErrNotSupported.
 func (*Host) ID() (string, error) { return "", ErrNotSupported }
+
+// Token answers "".
+func (*Host) Token(ID) string { return "" }

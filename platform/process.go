@@ -3,7 +3,10 @@
 
 package platform
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // ID is one process for its whole life. A PID alone is not: it is given to
 // another process some time after this one was reaped.
@@ -49,6 +52,9 @@ type Process struct {
 	// Created is the wall-clock time of the start. It is computed once per
 	// identity and then kept, so that it is the same in every scrape.
 	Created time.Time
+	// Age is how long it had been running when the snapshot began. A step of
+	// the clock moves it as little as Created.
+	Age time.Duration
 	// KernelThread tells that this is a thread of the kernel, which has no
 	// executable, arguments, memory or descriptors.
 	KernelThread bool
@@ -70,8 +76,37 @@ type Process struct {
 	Descriptors int32  // number of open file descriptors
 	Executable  string // absolute path of the program, valid UTF-8
 	Command     string // the first argument (argv[0]), valid UTF-8
-	UID         uint32 // real user ID
 	Owner       string // name of the real user, or its number in decimal
+
+	PGID, SID int32 // process group, session
+	TTY       TTY   // controlling terminal
+	Nice      int32 // of the main thread, -20 … 19
+
+	MinorFaults, MajorFaults uint64          // page faults without and with I/O, of all threads
+	ChildrenCPU              ProcessCPUTimes // CPU time of children that were waited for, in seconds
+	LastCPU                  int32           // the CPU that the main thread ran on last
+
+	Shared     uint64 // resident memory of files and shared memory, in bytes
+	Text, Data uint64 // size of code; of data and stack together, in bytes
+
+	ReadChars, WriteChars uint64 // bytes passed to read and write calls, whatever served them
+	ReadCalls, WriteCalls uint64 // number of those calls
+
+	Arguments     []string   // argv, valid UTF-8; at most MaxArguments
+	ArgumentCount int        // how many there are
+	RunDelay      float64    // seconds that threads waited for a CPU while they could run
+	IOPriority    IOPriority // of the main thread
+	OOMScore      int32      // the kernel's badness, 0 … 2000
+	OOMAdjustment int32      // -1000 … 1000
+	Cgroup        string     // path of the process in its cgroup, "" for none
+	CgroupFile    string     // all of /proc/PID/cgroup
+	Directory     string     // working directory
+	RootDirectory string     // "/" unless in a chroot
+	Limits        Limits
+
+	// More is what fewer users want. It is not nil where Got has one of its
+	// fields.
+	More *More
 
 	// Note is for the caller. It stays with the identity from one snapshot to
 	// the next and is dropped with it.
@@ -86,15 +121,296 @@ type ProcessCPUTimes struct {
 	User, System float64
 }
 
+// MaxArguments and MaxArgument bound what is kept of arguments.
+const (
+	MaxArguments = 256  // their number
+	MaxArgument  = 4096 // bytes of each
+)
+
+// TTY is a controlling terminal.
+type TTY struct {
+	Attached bool   // there is one
+	Name     string // its path below /dev, "" where none has its number
+}
+
+// IOClass is a class of I/O priorities, ioprio_set(2).
+type IOClass uint8
+
+// The classes of I/O priorities.
+const (
+	IOClassNone IOClass = iota
+	IOClassRealtime
+	IOClassBestEffort
+	IOClassIdle
+)
+
+// IOPriority is a class and the level in it, 0 (highest) … 7.
+type IOPriority struct {
+	Class IOClass
+	Level int32
+}
+
+// Limit is a resource limit, in the order of NumLimits names; Unlimited is
+// the value of one that does not limit.
+type Limit struct{ Soft, Hard uint64 }
+
+// Unlimited is RLIM_INFINITY.
+const Unlimited = 1<<64 - 1
+
+// LimitKind is a resource that can be limited (getrlimit(2)).
+type LimitKind uint8
+
+// The resources.
+const (
+	LimitCPU              LimitKind = iota // seconds
+	LimitFileSize                          // bytes
+	LimitData                              // bytes
+	LimitStack                             // bytes
+	LimitCore                              // bytes
+	LimitResidentSet                       // bytes
+	LimitProcesses                         // a number
+	LimitOpenFiles                         // a number
+	LimitLockedMemory                      // bytes
+	LimitAddressSpace                      // bytes
+	LimitFileLocks                         // a number
+	LimitPendingSignals                    // a number
+	LimitMessageQueue                      // bytes
+	LimitNice                              // 20 minus the nice value
+	LimitRealtimePriority                  // a priority
+	LimitRealtimeTimeout                   // microseconds
+
+	NumLimits = iota
+)
+
+// Limits are the resource limits of a process. Has tells which there are.
+type Limits struct {
+	Has uint32 // bit 1<<kind
+	Of  [NumLimits]Limit
+}
+
+// More is what of a process fewer users want. Like Process it is overwritten
+// by the next snapshot.
+type More struct {
+	UIDs  [4]uint32 // real, effective, saved, of file system access
+	Users [3]string // names of the first three, or their numbers in decimal
+	GIDs  [4]uint32 // likewise of the group
+
+	Supplementary []uint32 // ascending
+	Umask         uint32
+	Signals       Signals
+	Affinity      []int32 // CPUs that the main thread may run on, ascending
+	VPID          int32   // PID in the innermost namespace
+
+	RSSAnon, RSSFile, RSSShmem uint64 // add up to the resident set, bytes
+	Swap, HugeTLB, Library     uint64 // bytes
+	Peak, PeakVirtual          uint64 // highest resident set and address space so far, bytes
+	SignalsQueued              uint64 // of all processes of the real user
+
+	// Context switches of all threads, including those that were seen and
+	// have exited. They never fall.
+	Voluntary, Involuntary uint64
+	ThreadList             []Thread // ascending ID
+
+	Environment      []EnvVar // those asked for in Request.Environment, in that order
+	EnvironmentCount int
+	// Footprint is the memory of all mappings together; of its other fields
+	// none holds a value.
+	Footprint   Mapping
+	Mappings    []Mapping // ascending address
+	FDs         []FD      // ascending number
+	Connections []Connection
+}
+
+// Signals are sets of signals: bit 0 is signal 1.
+type Signals struct {
+	Pending        uint64 // of the main thread
+	ProcessPending uint64 // of the process as a whole
+	Blocked        uint64 // of the main thread
+	Ignored        uint64
+	Caught         uint64
+}
+
+// EnvVar is a variable of the environment at exec.
+type EnvVar struct{ Name, Value string }
+
+// Thread is one thread of a process. What was not asked for or not readable
+// is outside Got.
+type Thread struct {
+	ID                       int32
+	Got                      Fields // of FieldThreadList, FieldThreadSwitches, FieldThreadIO
+	Name                     string // valid UTF-8
+	Start                    uint64 // as ID.Start
+	CPU                      ProcessCPUTimes
+	MinorFaults, MajorFaults uint64
+	Voluntary, Involuntary   uint64 // context switches
+	ReadBytes, WriteBytes    uint64 // storage
+}
+
+// Device is the number of a device.
+type Device struct{ Major, Minor uint32 }
+
+// Mapping is one mapping of memory (proc_pid_smaps(5)). All numbers but the
+// addresses and the inode are bytes.
+type Mapping struct {
+	Start, End, Offset uint64
+	Permissions        [4]byte // rwxp, - for none, s for shared
+	Device             Device  // 0:0 for none
+	Inode              uint64  // 0 for none
+	Name               string  // path, [heap], [stack], …; [anon] for none
+
+	// Of FieldMappingMemory. The first four add up to the resident set.
+	SharedClean, SharedDirty, PrivateClean, PrivateDirty uint64
+	PSS, Referenced, Anonymous, Swap                     uint64
+}
+
+// Resident is the resident set of the mapping.
+func (m *Mapping) Resident() uint64 {
+	return m.SharedClean + m.SharedDirty + m.PrivateClean + m.PrivateDirty
+}
+
+// USS is what the end of the process would free.
+func (m *Mapping) USS() uint64 { return m.PrivateClean + m.PrivateDirty }
+
+// Dirty is what differs from its file, or has none.
+func (m *Mapping) Dirty() uint64 { return m.SharedDirty + m.PrivateDirty }
+
+// FDType is what a descriptor refers to.
+type FDType uint8
+
+// The types of descriptors.
+const (
+	FDUnknown FDType = iota
+	FDFile           // whatever has a path: files, folders, devices, terminals
+	FDSocket
+	FDPipe
+	FDFIFO
+	FDKqueue
+	FDProcdesc
+	FDInotify
+	FDSignalfd
+	FDEpoll
+	FDTimerfd
+	FDPidfd
+	FDEventfd
+
+	NumFDTypes = iota
+)
+
+// FDFields is a set of fields of [FD].
+type FDFields uint16
+
+// The fields of FD.
+const (
+	FDPath     FDFields = 1 << iota // Path
+	FDStat                          // Device, Rdev, Inode, Mode, Size, Links
+	FDPosition                      // Position
+	FDFlags                         // Flags
+	FDTarget                        // TargetPID
+	FDPending                       // Pending
+	FDWatches                       // Watches
+	FDTimer                         // TimeLeft, Interval
+)
+
+// Has tells whether every field of want is in the set.
+func (f FDFields) Has(want FDFields) bool { return f&want == want }
+
+// FD is one open file descriptor of a process.
+type FD struct {
+	Number int32
+	Type   FDType
+	Got    FDFields
+
+	Path         string // valid UTF-8, without the kernel's mark of a deleted file
+	Device, Rdev Device // of the file system; of the device that the file is, 0:0 if none
+	Inode        uint64 // also of sockets and pipes
+	Mode         uint32 // st_mode
+	Size         int64  // bytes
+	Links        uint64 // 0: deleted, and still open
+	Position     int64  // bytes
+	Flags        uint64 // of open(2), in the machine's own numbers, without O_LARGEFILE
+	TargetPID    int32  // of a pidfd
+	Pending      uint64 // expirations of a timer not read, value of an eventfd
+	Watches      int32  // descriptors in an epoll
+	TimeLeft     float64
+	Interval     float64 // seconds; 0: not armed, one shot
+}
+
+// Transport is the kind of a connection.
+type Transport uint8
+
+// The transports.
+const (
+	TCP Transport = iota
+	UDP
+	Unix
+)
+
+// SocketType is the type of a socket.
+type SocketType uint8
+
+// The types of sockets.
+const (
+	SocketUnknown SocketType = iota
+	SocketStream
+	SocketDatagram
+	SocketSeqpacket
+	SocketRaw
+)
+
+// TCPState is the state of a TCP connection, as psutil names it.
+type TCPState uint8
+
+// The states of TCP connections.
+const (
+	TCPNone TCPState = iota
+	TCPEstablished
+	TCPSynSent
+	TCPSynRecv
+	TCPFinWait1
+	TCPFinWait2
+	TCPTimeWait
+	TCPClose
+	TCPCloseWait
+	TCPLastAck
+	TCPListen
+	TCPClosing
+
+	NumTCPStates = iota
+)
+
+// Connection is one socket of a process.
+type Connection struct {
+	FD        int32
+	Transport Transport
+	IPv6      bool // the family of the socket; false for Unix
+	Type      SocketType
+	State     TCPState       // TCPNone unless Transport is TCP
+	Local     netip.AddrPort // the zero value where it has none
+	Peer      netip.AddrPort
+	Path      string // of a Unix socket; @… in the abstract namespace
+	// Bytes that wait to be received and to be sent. Not of a listening
+	// socket, where the kernel counts connections instead.
+	Queued            bool
+	Receive, Transmit uint64
+}
+
 // Request says what a [Snapshot] is to read of processes.
 type Request struct {
 	// Fields are those wanted of selected processes. None: the process table
 	// is not read at all.
 	Fields Fields
-	// Select decides by the fields that every process has at this point
-	// (those which cost nothing more: on Linux those of /proc/PID/stat)
-	// whether the others are read too. Nil selects every process.
+	// Filter are the fields that Select needs beyond those which cost nothing
+	// more than the process itself (on Linux those of /proc/PID/stat).
+	Filter Fields
+	// Select decides by those whether the others are read too. Nil selects
+	// every process.
 	Select func(*Process) bool
+	// DetailInterval is how long DetailFields of a process are left alone
+	// after they were read, and DetailBudget how much time one snapshot may
+	// spend on them; what does not fit is read at the next. 0: no limit.
+	DetailInterval, DetailBudget time.Duration
+	// Environment names the variables whose values are wanted.
+	Environment []string
 }
 
 // Tally counts, for one snapshot, what was asked for and not got. A field
@@ -102,7 +418,7 @@ type Request struct {
 type Tally struct {
 	// Gone is the number of processes that vanished while they were read.
 	Gone int
-	// By field, see Denied and Malformed.
+	// Denied and Malformed are indexed by field; see [Tally.Each].
 	denied, malformed [64]int32
 	// Sample names one malformed source, for the log.
 	Sample string

@@ -7,7 +7,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -18,36 +17,33 @@ import (
 )
 
 // statFields come with the one read of stat that every process gets.
-const statFields = FieldName | FieldParent | FieldState | FieldCPUTime | FieldThreads
+const statFields = FieldName | FieldParent | FieldState | FieldCPUTime | FieldThreads |
+	FieldSession | FieldTTY | FieldNice | FieldFaults | FieldChildrenTime | FieldLastCPU
+
+// execFields change with an exec alone, or are to stay as they were first
+// seen: they describe the program that runs.
+const execFields = FieldExecutable | FieldCommand | FieldArguments | FieldEnvironment
 
 // steadyFields change so rarely that they are read when a process is first
 // seen, after an exec, and else in rotation.
-const steadyFields = FieldExecutable | FieldCommand | FieldOwner
+const steadyFields = execFields | FieldOwner | FieldUsers | FieldGroups | FieldSupplementary | FieldUmask | FieldVPID |
+	FieldCgroup | FieldDirectory | FieldRoot | FieldLimits | FieldIOPriority
+
+// threadFields take a file of each thread.
+const threadFields = FieldContextSwitches | FieldRunDelay | FieldThreadList | FieldThreadSwitches | FieldThreadIO
+
+// moreFields are those of Process.More.
+const moreFields = FieldUsers | FieldGroups | FieldSupplementary | FieldUmask | FieldSignals | FieldAffinity | FieldVPID |
+	FieldResident | FieldSwap | FieldHugeTLB | FieldPeak | FieldPeakVirtual | FieldLibrary | FieldSignalQueue |
+	threadFields | FieldEnvironment | DetailFields
 
 // rotation is how many snapshots it takes until every process was asked again
 // for what was not readable, and for what a setuid changes.
 const rotation = 16
 
-// source is one file of a process: the fields it holds and how it is read.
-type source struct {
-	name   string
-	fields Fields
-	read   func(h *Host, p *Process) unix.Errno
-}
-
 // errMalformed is what a source answers when its bytes make no sense. No
 // read of /proc gives EILSEQ.
 const errMalformed = unix.EILSEQ
-
-// sources are read in this order, each only if one of its fields is wanted.
-var sources = [...]source{
-	{"statm", FieldMemory, (*Host).readStatm},
-	{"io", FieldDiskIO, (*Host).readIO},
-	{"fd", FieldDescriptors, (*Host).readDescriptors},
-	{"exe", FieldExecutable, (*Host).readExecutable},
-	{"cmdline", FieldCommand, (*Host).readCommand},
-	{"status", FieldOwner, (*Host).readOwner},
-}
 
 // processCache is what one identity keeps between snapshots.
 type processCache struct {
@@ -55,6 +51,8 @@ type processCache struct {
 	steady   Fields // the steady fields that were got
 	denied   Fields // not asked for again before the rotation comes round
 	absent   Fields // likewise: this process has no such file
+	detailed time.Time
+	threads  threadTotals
 }
 
 // table is the process table of one host.
@@ -67,12 +65,35 @@ type table struct {
 	// process that was read when it showed.
 	exhausted unix.Errno
 
-	path    []byte // "PID/file\0"
-	pathPID int    // length of "PID/"
-	buf     [8192]byte
+	at      int    // the folder that path is relative to: /proc, or one of a process
+	path    []byte // "PID/file\0", or "file\0" in the folder of the process
+	prefix  int    // length of "PID/"
+	pid     int32  // being read
+	buf     [64 << 10]byte
 	dirents [32 << 10]byte
+	status  procfs.PIDStatus
 	// sizeIsCount: st_size of /proc/PID/fd is the number of descriptors.
 	sizeIsCount bool
+
+	// What only some requests need.
+	want        Fields // of this process, statFields apart
+	done        uint32 // sources that were read of this process
+	main        counts // of its main thread
+	environment []string
+	detail      detail
+	tids        []int32
+	counts      []threadCounts
+	accounted   bool // of the threads it is known how long they waited
+	numbers     []int32
+	fdPath      []byte
+	mappings    procfs.Mappings
+	fdinfo      procfs.FDInfo
+	arguments   procfs.Arguments
+	environ     procfs.Environ
+	inet        procfs.Inet
+	unix        procfs.Unix
+	ttys        ttys
+	sockets     sockets
 }
 
 // processes reads the process table.
@@ -82,6 +103,8 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 		return nil, err
 	}
 	t.turn, t.exhausted = (t.turn+1)%rotation, 0
+	t.environment = req.Environment
+	t.detail.begin(req)
 	old, next := t.processes, t.spare[:0]
 	for n, pid := range t.pids {
 		if n%64 == 0 && ctx.Err() != nil {
@@ -98,7 +121,7 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 		} else {
 			p = t.new()
 		}
-		ok := h.readProcess(p, pid, req, s)
+		ok := h.readProcess(ctx, p, pid, req, s)
 		if t.exhausted != 0 {
 			if p.PID == pid {
 				next = append(next, p)
@@ -116,6 +139,9 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 		t.drop(p)
 	}
 	t.replace(next)
+	if n := len(t.pids); n > 0 {
+		t.detail.end(t.pids[n-1])
+	}
 	return next, nil
 }
 
@@ -158,23 +184,85 @@ func (h *Host) listPIDs() error {
 	return nil
 }
 
-// file is the path of a file of the process being read, below /proc.
+// file is the path of a file of the process being read, relative to at.
 func (t *table) file(name string) []byte {
-	t.path = append(append(t.path[:t.pathPID], name...), 0)
+	t.path = append(append(t.path[:t.prefix], name...), 0)
 	return t.path
+}
+
+// enter starts the reading of a process. Where it takes several files that
+// must be of one process, its folder is opened: what is read through it is
+// gone when the process is, and never that of a later one with its PID.
+func (h *Host) enter(p *Process, pid int32, req Request) unix.Errno {
+	t := &h.table
+	t.pid = pid
+	t.at, t.path, t.prefix = h.proc, strconv.AppendInt(t.path[:0], int64(pid), 10), 0
+	known := p.PID == pid
+	const totals = FieldContextSwitches | FieldRunDelay
+	families := req.Fields & threadFields
+	if known && p.Threads == 1 {
+		families &^= totals // the files of the main thread have them
+	}
+	if req.Fields&DetailFields != 0 && (!known || t.detail.due(p)) {
+		families |= DetailFields
+	}
+	if families == 0 || known && !p.Selected {
+		t.path = append(t.path, '/')
+		t.prefix = len(t.path)
+		return 0
+	}
+	fd, errno := h.openat(h.proc, append(t.path, 0), unix.O_PATH|unix.O_DIRECTORY)
+	if errno == 0 {
+		t.at, t.path = fd, t.path[:0]
+	}
+	return errno
+}
+
+// enterLate does what enter does when it shows only later that it takes
+// several files: the folder is that of the process if its start is the same.
+func (h *Host) enterLate(p *Process) unix.Errno {
+	t := &h.table
+	fd, errno := h.openat(h.proc, append(t.path[:t.prefix-1], 0), unix.O_PATH|unix.O_DIRECTORY)
+	if errno != 0 {
+		return errno
+	}
+	t.at, t.path, t.prefix = fd, t.path[:0], 0
+	b, errno := h.readSmall("stat")
+	if errno != 0 {
+		return errno
+	}
+	var stat procfs.PIDStat
+	if procfs.Stat(b, &stat) != nil {
+		return errMalformed
+	}
+	if stat.Start != p.Start {
+		return unix.ESRCH
+	}
+	return 0
+}
+
+// leave ends what enter began.
+func (h *Host) leave() {
+	if h.table.at != h.proc {
+		h.close(h.table.at)
+		h.table.at = h.proc
+	}
 }
 
 // readProcess reads one process and answers false when it is not there or
 // cannot be told who it is.
-func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool {
+func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Request, s *Snapshot) bool {
 	t := &h.table
-	t.path = append(strconv.AppendInt(t.path[:0], int64(pid), 10), '/')
-	t.pathPID = len(t.path)
+	errno := h.enter(p, pid, req)
+	defer h.leave()
 
 	var stat procfs.PIDStat
-	b, errno := h.readOnce(h.proc, t.file("stat"), t.buf[:])
-	if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
-		errno = errMalformed
+	if errno == 0 {
+		var b []byte
+		b, errno = h.readOnce(t.at, t.file("stat"), t.buf[:])
+		if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
+			errno = errMalformed
+		}
 	}
 	if errno != 0 {
 		h.failed(&s.Tally, nil, FieldState, "stat", errno)
@@ -188,44 +276,37 @@ func (h *Host) readProcess(p *Process, pid int32, req Request, s *Snapshot) bool
 		}
 	}
 	setStat(p, &stat)
+	p.Age = max(0, s.Time.Sub(s.Boot)-time.Duration(p.Start)*(time.Second/ticksPerSecond))
+	if req.Fields.Has(FieldTTY) {
+		p.TTY = h.tty(stat.TTY)
+	}
 	p.Got = req.Fields & statFields
-	p.Selected = req.Select == nil || req.Select(p)
-	if !p.Selected {
-		return true
+	if p.More == nil && req.Fields&moreFields != 0 {
+		p.More = new(More)
 	}
 
-	c := &p.cache
 	retry := fresh || (int(pid)+t.turn)%rotation == 0
 	if retry {
-		c.denied, c.absent = 0, 0
+		p.cache.denied, p.cache.absent = 0, 0
 	}
-	want := req.Fields &^ statFields & possible(p)
-	again := steadyFields
-	if !retry {
-		again &^= c.steady
-	} else if c.argStart != 0 && c.steady.Has(FieldCommand) {
-		// An exec would have been seen. What else rewrites the arguments is
-		// setproctitle(3), which must not make a new resource of a process.
-		again &^= FieldCommand
+	t.done = 0
+	want := (req.Fields | req.Filter) &^ statFields
+	if !h.readSources(p, req.Filter, want, retry, s) {
+		return false
 	}
-	for i := range sources {
-		src := &sources[i]
-		f := src.fields & want
-		switch {
-		case f == 0 || f&c.absent != 0 || f&steadyFields&^again != 0:
-		case f&c.denied != 0:
-			s.Tally.deny(f)
-		default:
-			switch errno := src.read(h, p); {
-			case errno == 0:
-				p.Got |= f
-				c.steady |= f & steadyFields
-			case !h.failed(&s.Tally, p, f, src.name, errno):
-				return false
-			}
-		}
+	p.Got |= p.cache.steady & req.Filter // also what was read long ago
+	p.Selected = req.Select == nil || req.Select(p)
+	if !p.Selected {
+		p.Got |= p.cache.steady & req.Fields
+		return true
 	}
-	p.Got |= c.steady & req.Fields
+	if !h.readSources(p, req.Fields, want, retry, s) {
+		return false
+	}
+	if !h.readThreads(p, req.Fields, s) || !h.readDetail(ctx, p, req, s) {
+		return false
+	}
+	p.Got |= p.cache.steady & (req.Fields | req.Filter)
 	return true
 }
 
@@ -243,12 +324,16 @@ func setStat(p *Process, stat *procfs.PIDStat) {
 	p.State = state(stat.State)
 	// An exec moves the arguments. Where this user may not know their address
 	// the name tells, which is less: a program can also rename itself.
-	exec := p.cache.argStart != stat.ArgStart || stat.ArgStart == 0 && p.Name != name
+	c := &p.cache
+	exec := c.argStart != stat.ArgStart || stat.ArgStart == 0 && p.Name != name
 	if exec && p.State != StateZombie { // which has lost its arguments
-		p.cache = processCache{argStart: stat.ArgStart, steady: p.cache.steady & FieldOwner}
+		c.argStart, c.steady, c.denied, c.absent = stat.ArgStart, c.steady&^execFields, 0, 0
 	}
-	p.CPU = ProcessCPUTimes{User: float64(stat.UserTime) / ticksPerSecond, System: float64(stat.SysTime) / ticksPerSecond}
+	p.CPU = ProcessCPUTimes{User: seconds(stat.UserTime), System: seconds(stat.SysTime)}
+	p.ChildrenCPU = ProcessCPUTimes{User: seconds(stat.ChildrenUserTime), System: seconds(stat.ChildrenSysTime)}
 	p.Threads = stat.Threads
+	p.PGID, p.SID, p.Nice, p.LastCPU = stat.PGID, stat.SID, stat.Nice, stat.LastCPU
+	p.MinorFaults, p.MajorFaults = stat.MinorFaults, stat.MajorFaults
 }
 
 // workerName is the name of a kernel worker without what it works on at the
@@ -263,14 +348,18 @@ func workerName(comm []byte) []byte {
 	return comm
 }
 
+func seconds(ticks uint64) float64 { return float64(ticks) / ticksPerSecond }
+
 // possible is what a process can have at all: a kernel thread has no program,
 // a zombie has no more than its accounts. What a zombie was is remembered.
 func possible(p *Process) Fields {
+	const accounts = FieldDiskIO | FieldLogicalIO | FieldRunDelay | FieldContextSwitches | FieldOwner | FieldUsers | FieldGroups |
+		FieldSupplementary | FieldSignals | FieldSignalQueue | FieldVPID | FieldCgroup | FieldLimits
 	switch {
 	case p.State == StateZombie || p.State == StateDead:
-		return FieldDiskIO | FieldOwner
+		return accounts
 	case p.KernelThread:
-		return FieldDiskIO | FieldOwner
+		return accounts | FieldAffinity | FieldIOPriority | FieldThreadList | FieldThreadSwitches | FieldThreadIO
 	}
 	return AllFields
 }
@@ -304,7 +393,7 @@ func (h *Host) failed(tally *Tally, p *Process, f Fields, name string, errno uni
 			if errno != errMalformed {
 				why = errno.Error()
 			}
-			tally.Sample = fmt.Sprintf("%s/%s%s: %s", h.root.Proc, h.table.path[:h.table.pathPID], name, why)
+			tally.Sample = fmt.Sprintf("%s/%d/%s: %s", h.root.Proc, h.table.pid, name, why)
 		}
 	}
 	return true
@@ -320,7 +409,7 @@ func (t *Tally) deny(f Fields) {
 // kernel's word that it is gone counts: statx may also be forbidden.
 func (h *Host) exists() bool {
 	var st unix.Statx_t
-	return class(h.statx(h.proc, h.table.file("stat"), 0, 0, &st)) != ErrNoSuchProcess
+	return class(h.statx(h.table.at, h.table.file("stat"), 0, 0, &st)) != ErrNoSuchProcess
 }
 
 // state translates the letters of fs/proc/array.c, task_state_array. K and W
@@ -351,138 +440,4 @@ func state(letter byte) State {
 		return StateIdle
 	}
 	return StateUnknown
-}
-
-func (h *Host) readStatm(p *Process) unix.Errno {
-	b, errno := h.readOnce(h.proc, h.table.file("statm"), h.table.buf[:])
-	if errno != 0 {
-		return errno
-	}
-	size, resident, err := procfs.Statm(b)
-	page := uint64(h.machine.PageSize)
-	if err != nil || size > math.MaxInt64/page || resident > math.MaxInt64/page {
-		return errMalformed
-	}
-	if size == 0 { // it has given its memory back and is about to end
-		return unix.ENOENT
-	}
-	p.VMS, p.RSS = size*page, resident*page
-	return 0
-}
-
-func (h *Host) readIO(p *Process) unix.Errno {
-	b, errno := h.readOnce(h.proc, h.table.file("io"), h.table.buf[:])
-	if errno != 0 {
-		return errno
-	}
-	read, written, err := procfs.IO(b)
-	if err != nil {
-		return errMalformed
-	}
-	p.ReadBytes, p.WriteBytes = read, written
-	return 0
-}
-
-// readDescriptors counts the entries of /proc/PID/fd: by the size of the
-// folder where the kernel tells it there, which any user may ask, else by
-// listing it.
-func (h *Host) readDescriptors(p *Process) unix.Errno {
-	t := &h.table
-	if t.sizeIsCount {
-		var st unix.Statx_t
-		if errno := h.statx(h.proc, t.file("fd"), 0, unix.STATX_SIZE, &st); errno != 0 {
-			return errno
-		}
-		p.Descriptors = int32(st.Size)
-		return 0
-	}
-	fd, errno := h.openat(h.proc, t.file("fd"), unix.O_DIRECTORY)
-	if errno != 0 {
-		return errno
-	}
-	n := int32(0)
-	errno = h.listdir(fd, t.dirents[:], func([]byte) { n++ })
-	h.close(fd)
-	if errno == 0 {
-		p.Descriptors = n
-	}
-	return errno
-}
-
-// fdSizeIsCount tells whether the kernel answers the number of descriptors as
-// the size of /proc/PID/fd (since Linux 6.2). It is tried once, on ourselves:
-// a recorded tree has sizes too, and they mean something else.
-func (h *Host) fdSizeIsCount() bool {
-	if !h.procfs {
-		return false
-	}
-	for range 3 { // another goroutine may open a file in between
-		fd, errno := h.openat(h.proc, []byte("self/fd\x00"), unix.O_DIRECTORY)
-		if errno != 0 {
-			return false
-		}
-		var st unix.Statx_t
-		n := uint64(0)
-		errno = h.statx(fd, []byte{0}, unix.AT_EMPTY_PATH, unix.STATX_SIZE, &st)
-		if errno == 0 {
-			errno = h.listdir(fd, h.table.dirents[:], func([]byte) { n++ })
-		}
-		h.close(fd)
-		if errno == 0 && n == st.Size {
-			return true
-		}
-	}
-	return false
-}
-
-// readExecutable reads where exe points. The kernel appends " (deleted)" to
-// the path of a file that is gone; a file can also be called so.
-func (h *Host) readExecutable(p *Process) unix.Errno {
-	t := &h.table
-	b, errno := h.readlinkat(h.proc, t.file("exe"), t.buf[:])
-	if errno != 0 {
-		return errno
-	}
-	if path, marked := bytes.CutSuffix(b, deleted); marked && !h.isFile(string(b)) {
-		b = path
-	}
-	keep(&p.Executable, b)
-	return 0
-}
-
-// isFile tells whether there is a file of this path where the process being
-// read sees its files, or where we see the host's. The number of links of the
-// file itself does not tell: it may have others, or be in a layer below.
-func (h *Host) isFile(path string) bool {
-	var st unix.Statx_t
-	return h.statx(h.proc, h.table.file("root"+path), 0, 0, &st) == 0 ||
-		h.statx(unix.AT_FDCWD, []byte(h.root.Path+path+"\x00"), 0, 0, &st) == 0
-}
-
-var deleted = []byte(" (deleted)")
-
-// readCommand reads the first argument, of which the first 8 KiB count.
-func (h *Host) readCommand(p *Process) unix.Errno {
-	b, errno := h.readOnce(h.proc, h.table.file("cmdline"), h.table.buf[:])
-	if errno != 0 {
-		return errno
-	}
-	if b = procfs.Arg0(b); len(b) == 0 {
-		return unix.ENOENT
-	}
-	keep(&p.Command, b)
-	return 0
-}
-
-func (h *Host) readOwner(p *Process) unix.Errno {
-	b, errno := h.readOnce(h.proc, h.table.file("status"), h.table.buf[:])
-	if errno != 0 {
-		return errno
-	}
-	uid, err := procfs.RealUID(b)
-	if err != nil {
-		return errMalformed
-	}
-	p.UID, p.Owner = uid, h.owners.name(uid)
-	return 0
 }

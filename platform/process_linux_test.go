@@ -32,8 +32,9 @@ func TestProcess(t *testing.T) {
 	p.cache = processCache{}
 	assert.Equal(t, Process{
 		ID:       ID{PID: 4194304, Start: 250},
-		Got:      AllFields,
+		Got:      basic,
 		Created:  bootTime.Add(2500 * time.Millisecond),
+		Age:      97500 * time.Millisecond,
 		Selected: true,
 		Name:     "a) (\nb",
 		PPID:     1,
@@ -45,7 +46,13 @@ func TestProcess(t *testing.T) {
 		Descriptors: 7,
 		Executable:  "/usr/bin/app",
 		Command:     "app",
-		UID:         1000, Owner: "alice",
+		Owner:       "alice",
+
+		// Of the same files, though not asked for.
+		PGID: 2, SID: 3, MinorFaults: 10, MajorFaults: 12, LastCPU: 39,
+		ChildrenCPU: ProcessCPUTimes{User: 0.16, System: 0.17},
+		Shared:      100 * 4096, Text: 5 * 4096, Data: 123 * 4096,
+		ReadChars: 1, WriteChars: 2, ReadCalls: 3, WriteCalls: 4,
 	}, p)
 	assert.Equal(t, Tally{}, s.Tally)
 }
@@ -71,10 +78,15 @@ func TestIdentity(t *testing.T) {
 	assert.Equal(t, "b", p.Command)
 	assert.Equal(t, "alice", p.Owner)
 
-	// Its start does not move with the clock; a new process takes the new one.
+	// Its start does not move with the clock, nor does its age; a new process
+	// takes the new one. One that was forked since the clock was read is 0 old.
 	tr.write("proc/stat", strings.Replace(treeStat, "btime 1700000000", "btime 1700003600", 1))
+	h.machine.Now = func() time.Time { return bootTime.Add(time.Hour + 100*time.Second) }
 	tr.process(fake{pid: 11, comm: "c", start: 200})
+	tr.process(fake{pid: 12, comm: "d", start: 10001})
 	s := snap(t, h)
+	assert.Equal(t, []time.Duration{98 * time.Second, 98 * time.Second, 0}, []time.Duration{s.Processes[0].Age, s.Processes[1].Age, s.Processes[2].Age})
+	tr.remove("proc/12")
 	assert.Equal(t, bootTime.Add(2*time.Second), s.Processes[0].Created)
 	assert.Equal(t, bootTime.Add(time.Hour+2*time.Second), s.Processes[1].Created)
 
@@ -173,8 +185,8 @@ func TestKernelThreadAndZombie(t *testing.T) {
 	h := tr.open()
 	s := snap(t, h)
 	assert.True(t, s.Processes[0].KernelThread)
-	assert.Equal(t, statFields|FieldDiskIO|FieldOwner, s.Processes[0].Got)
-	assert.Equal(t, AllFields, s.Processes[1].Got)
+	assert.Equal(t, statFields&basic|FieldDiskIO|FieldOwner, s.Processes[0].Got)
+	assert.Equal(t, basic, s.Processes[1].Got)
 
 	// What it was is remembered; what it has no more is absent, not 0.
 	user.state, user.argStart = 'Z', 0
@@ -185,7 +197,7 @@ func TestKernelThreadAndZombie(t *testing.T) {
 	s = snap(t, h)
 	p := s.Processes[1]
 	assert.Equal(t, StateZombie, p.State)
-	assert.Equal(t, statFields|FieldDiskIO|steadyFields, p.Got)
+	assert.Equal(t, (statFields|FieldDiskIO|steadyFields)&basic, p.Got)
 	assert.Equal(t, "/bin/app", p.Executable)
 	assert.Equal(t, "app", p.Command)
 	assert.Equal(t, Tally{}, s.Tally)
@@ -235,6 +247,30 @@ func TestDeletedExecutable(t *testing.T) {
 	assert.Equal(t, "/bin/own (deleted)", s.Processes[3].Executable)
 }
 
+// A filter decides by what was read long ago as well as by what is new.
+func TestFilter(t *testing.T) {
+	tr := newTree(t)
+	for pid, exe := range map[int]string{10: "/bin/a", 11: "/bin/b"} {
+		tr.process(fake{pid: pid, comm: "p", start: 1, argStart: 1, exe: exe, cmdline: "p\x00", uid: 1000})
+	}
+	h := tr.open()
+	for n := range 2 * rotation {
+		s, err := h.Snapshot(context.Background(), Request{Fields: basic, Filter: FieldExecutable | FieldOwner, Select: func(p *Process) bool {
+			return p.Got.Has(FieldExecutable|FieldOwner) && p.Executable == "/bin/b" && p.Owner == "alice"
+		}})
+		require.NoError(t, err)
+		assert.False(t, s.Processes[0].Selected)
+		assert.True(t, s.Processes[1].Selected, "snapshot %d", n)
+		assert.Equal(t, basic, s.Processes[1].Got)
+		assert.Zero(t, s.Processes[0].Got&(FieldMemory|FieldDiskIO), "nothing more was read")
+	}
+	h.table.turn = 0 // not the turn of 10 or 11
+	before := h.calls
+	_, err := h.Snapshot(context.Background(), Request{Fields: basic, Filter: FieldExecutable | FieldOwner, Select: func(*Process) bool { return false }})
+	require.NoError(t, err)
+	assert.Equal(t, hostCalls+listCalls+2*3, h.calls-before, "of a process that is filtered out only stat is read")
+}
+
 // What is not there is absent; what makes no sense is counted, with a sample;
 // nobody else suffers.
 func TestHostile(t *testing.T) {
@@ -267,11 +303,11 @@ func TestHostile(t *testing.T) {
 		}
 		require.Len(t, byPID, 5)
 		for _, pid := range []int32{1, 20, 4000000} {
-			assert.Equal(t, AllFields, byPID[pid].Got)
+			assert.Equal(t, basic, byPID[pid].Got)
 		}
-		assert.Equal(t, AllFields&^(FieldDiskIO|FieldExecutable|FieldCommand), byPID[11].Got)
+		assert.Equal(t, basic&^(FieldDiskIO|FieldExecutable|FieldCommand), byPID[11].Got)
 		p := byPID[12]
-		assert.Equal(t, statFields|FieldDescriptors|FieldCommand, p.Got)
+		assert.Equal(t, statFields&basic|FieldDescriptors|FieldCommand, p.Got)
 		assert.Equal(t, "bad\uFFFD", p.Name)
 		assert.Equal(t, "\uFFFD", p.Command, "of bytes that are no UTF-8 one mark stands for a run")
 
@@ -321,7 +357,7 @@ func TestDenied(t *testing.T) {
 		for range 2 * rotation {
 			s := snap(t, h)
 			require.Len(t, s.Processes, 1)
-			assert.Equal(t, AllFields&^(FieldDiskIO|FieldDescriptors), s.Processes[0].Got)
+			assert.Equal(t, basic&^(FieldDiskIO|FieldDescriptors), s.Processes[0].Got)
 			assert.Equal(t, 1, s.Tally.Denied(FieldDiskIO), "absent in every snapshot, so counted in every one")
 			assert.Equal(t, 1, s.Tally.Denied(FieldDescriptors))
 			assert.Equal(t, 1, s.Tally.Denied(FieldState))
@@ -362,14 +398,14 @@ func TestReadsOnlyWhatIsWanted(t *testing.T) {
 	assert.Equal(t, hostCalls+listCalls+6*n, calls(Request{Fields: FieldDiskIO}))
 	assert.Equal(t, hostCalls+listCalls+4*n, calls(Request{Fields: FieldDescriptors}))
 	none := func(*Process) bool { return false }
-	assert.Equal(t, hostCalls+listCalls+3*n, calls(Request{Fields: AllFields, Select: none}))
+	assert.Equal(t, hostCalls+listCalls+3*n, calls(Request{Fields: basic, Select: none}))
 
 	total := 0
 	for range rotation { // everything is read first, then the rotation runs
-		calls(Request{Fields: AllFields})
+		calls(Request{Fields: basic})
 	}
 	for range rotation {
-		total += calls(Request{Fields: AllFields})
+		total += calls(Request{Fields: basic})
 	}
 	perProcess := float64(total) / rotation / n
 	assert.Less(t, perProcess, 11.0, "system calls per process and scrape, all included")
@@ -427,7 +463,7 @@ func TestExhausted(t *testing.T) {
 	h := tr.open()
 	snap(t, h).Processes[0].Note = "kept"
 
-	h.table.pathPID, h.table.path = 2, []byte("1/")
+	h.table.at, h.table.prefix, h.table.path = h.proc, 2, []byte("1/")
 	var tally Tally
 	assert.False(t, h.failed(&tally, nil, FieldState, "stat", unix.EMFILE))
 	assert.Equal(t, Tally{}, tally)

@@ -15,6 +15,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// basic are the fields of Process itself that users have by default.
+const basic = FieldSession - 1
+
 // bootTime is the btime of every tree.
 var bootTime = time.Unix(1_700_000_000, 0).UTC()
 
@@ -59,6 +62,7 @@ type fake struct {
 	uid             int
 	exe, cmdline    string
 	fds             int
+	threads         int // 0: three
 }
 
 func (tr tree) process(f fake) string {
@@ -82,8 +86,11 @@ func (tr tree) stat(f fake) {
 	if f.state == 0 {
 		f.state = 'S'
 	}
-	tr.write(fmt.Sprintf("proc/%d/stat", f.pid), fmt.Sprintf("%d (%s) %c 1 2 3 0 -1 %d 10 11 12 13 150 25 16 17 20 0 3 0 %d 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 17 39 40 41 42 43 44 45 46 47 %d 49 50 51 0\n",
-		f.pid, f.comm, f.state, f.flags, f.start, f.argStart))
+	if f.threads == 0 {
+		f.threads = 3
+	}
+	tr.write(fmt.Sprintf("proc/%d/stat", f.pid), fmt.Sprintf("%d (%s) %c 1 2 3 0 -1 %d 10 11 12 13 150 25 16 17 20 0 %d 0 %d 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 17 39 40 41 42 43 44 45 46 47 %d 49 50 51 0\n",
+		f.pid, f.comm, f.state, f.flags, f.threads, f.start, f.argStart))
 }
 
 func (tr tree) open() *Host {
@@ -98,7 +105,7 @@ func (tr tree) open() *Host {
 
 // snap takes a snapshot of every field and every process.
 func snap(t testing.TB, h *Host) *Snapshot {
-	s, err := h.Snapshot(context.Background(), Request{Fields: AllFields})
+	s, err := h.Snapshot(context.Background(), Request{Fields: basic})
 	require.NoError(t, err)
 	require.NoError(t, s.ProcessesErr)
 	return s

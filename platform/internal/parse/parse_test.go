@@ -55,6 +55,72 @@ func TestInt(t *testing.T) {
 	}
 }
 
+func TestHex(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    uint64
+		rest string
+		ok   bool
+	}{
+		{"0", 0, "", true},
+		{"1aF-", 0x1af, "-", true},
+		{"ffffffffffffffff:", math.MaxUint64, ":", true},
+		{"0000000000000000000000001", 1, "", true},
+		{"10000000000000000", 0, "10000000000000000", false},
+		{"", 0, "", false},
+		{"g", 0, "g", false},
+		{"@", 0, "@", false},
+		{"-1", 0, "-1", false},
+	} {
+		n, rest, ok := Hex([]byte(c.in))
+		assert.Equal(t, c.ok, ok, c.in)
+		assert.Equal(t, c.n, n, c.in)
+		assert.Equal(t, c.rest, string(rest), c.in)
+	}
+}
+
+func TestOctal(t *testing.T) {
+	for _, c := range []struct {
+		in   string
+		n    uint64
+		rest string
+		ok   bool
+	}{
+		{"0", 0, "", true},
+		{"02000002", 0o2000002, "", true},
+		{"0778", 0o77, "8", true},
+		{"1777777777777777777777", math.MaxUint64, "", true},
+		{"2000000000000000000000", 0, "2000000000000000000000", false},
+		{"", 0, "", false},
+		{"8", 0, "8", false},
+	} {
+		n, rest, ok := Octal([]byte(c.in))
+		assert.Equal(t, c.ok, ok, c.in)
+		assert.Equal(t, c.n, n, c.in)
+		assert.Equal(t, c.rest, string(rest), c.in)
+	}
+}
+
+func TestLines(t *testing.T) {
+	line, rest, ok := FullLine([]byte("a\nb"))
+	assert.True(t, ok)
+	assert.Equal(t, "a", string(line))
+	assert.Equal(t, "b", string(rest))
+	_, _, ok = FullLine(rest)
+	assert.False(t, ok)
+	line, rest = Line(rest)
+	assert.Equal(t, "b", string(line))
+	assert.Empty(t, rest)
+	before, after, ok := Split([]byte("a:b:c"), ':')
+	assert.True(t, ok)
+	assert.Equal(t, "a", string(before))
+	assert.Equal(t, "b:c", string(after))
+	before, after, ok = Split([]byte("abc"), ':')
+	assert.False(t, ok)
+	assert.Equal(t, "abc", string(before))
+	assert.Empty(t, after)
+}
+
 func TestOnly(t *testing.T) {
 	n, ok := Only([]byte(" 12\n"))
 	assert.True(t, ok)
@@ -80,9 +146,9 @@ func TestNoAllocation(t *testing.T) {
 	}))
 }
 
-// The number that Uint and Int read is the one that math/big reads.
+// The numbers that are read are those that math/big reads.
 func FuzzNumbers(f *testing.F) {
-	for _, s := range []string{"0", "18446744073709551615", "-9223372036854775808", "12x", "-", ""} {
+	for _, s := range []string{"0", "18446744073709551615", "-9223372036854775808", "12x", "-", "fFfF", "0777", ""} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -95,6 +161,13 @@ func FuzzNumbers(f *testing.F) {
 			want, fine := new(big.Int).SetString(string(b[:len(b)-len(rest)]), 10)
 			assert.True(t, fine)
 			assert.Equal(t, want.String(), big.NewInt(n).String())
+		}
+		for base, read := range map[int]func([]byte) (uint64, []byte, bool){16: Hex, 8: Octal} {
+			if n, rest, ok := read(b); ok {
+				want, fine := new(big.Int).SetString(string(b[:len(b)-len(rest)]), base)
+				assert.True(t, fine)
+				assert.Equal(t, want.String(), new(big.Int).SetUint64(n).String())
+			}
 		}
 		KeyUint(b, func([]byte, uint64) {})
 	})

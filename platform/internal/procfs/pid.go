@@ -2,7 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package procfs decodes the files of Linux's /proc. Decoders are pure
-// functions over the bytes of one read: no I/O, no allocation, no panic.
+// functions over the bytes of one read, or are fed with the chunks of a file
+// that can be larger (Reset, Feed …, End): no I/O, no panic, and no allocation
+// once the memory of what they fill has grown.
 // The formats are those of proc(5) and fs/proc/array.c of the kernel.
 package procfs
 
@@ -22,15 +24,25 @@ const maxStart = 1 << 38
 
 // PIDStat is /proc/PID/stat as far as it is used.
 type PIDStat struct {
-	PID      int32
-	Comm     []byte // part of the input; unlike in status, nothing in it is escaped
-	State    byte
-	PPID     int32
-	Flags    uint64
-	UserTime uint64 // of all threads, in ticks of 1/100 s
-	SysTime  uint64 // of all threads, in ticks of 1/100 s
-	Threads  int32
-	Start    uint64 // ticks since boot
+	PID   int32
+	Comm  []byte // part of the input; unlike in status, nothing in it is escaped
+	State byte
+	PPID  int32
+	PGID  int32  // -1 where the process is just being reaped
+	SID   int32  // likewise
+	TTY   uint64 // number of the device that is the controlling terminal, 0 for none
+	Flags uint64
+
+	MinorFaults, MajorFaults uint64 // of all threads
+
+	// In ticks of 1/100 s: of all threads, and of the children waited for.
+	UserTime, SysTime                 uint64
+	ChildrenUserTime, ChildrenSysTime uint64
+
+	Nice    int32
+	Threads int32
+	Start   uint64 // ticks since boot
+	LastCPU int32  // that the main thread ran on last
 	// ArgStart is the address of the arguments, which an exec moves; 0 where
 	// this user may not know it.
 	ArgStart uint64
@@ -49,95 +61,164 @@ func Stat(b []byte, s *PIDStat) error {
 	}
 	*s = PIDStat{PID: int32(pid), Comm: rest[2:end], State: rest[end+2]}
 
-	const last, needed = 48, 22
-	f := 4
-	for b = rest[end+4:]; f <= last; f++ {
+	const last, needed = 48, 39
+	for b, f := rest[end+4:], 4; f <= last; f++ {
 		negative := len(b) > 0 && b[0] == '-'
 		if negative {
 			b = b[1:]
 		}
 		n, rest, ok := parse.Uint(b)
-		if !ok || len(rest) > 0 && rest[0] != ' ' && rest[0] != '\n' {
+		if !ok || len(rest) == 0 || rest[0] != ' ' && rest[0] != '\n' {
 			return parse.ErrSyntax
 		}
-		used := true
+		natural := true
 		switch f {
 		case 4:
 			s.PPID, ok = int32(n), n <= math.MaxInt32
+		case 5:
+			s.PGID, ok = small(n, negative)
+			natural = false
+		case 6:
+			s.SID, ok = small(n, negative)
+			natural = false
+		case 7:
+			// dev_t as an int: from minor 524288 on it is negative.
+			if n > math.MaxUint32 {
+				return parse.ErrSyntax
+			}
+			if negative {
+				n = -n
+			}
+			s.TTY = uint64(uint32(n))
+			natural = false
 		case 9:
 			s.Flags = n
+		case 10:
+			s.MinorFaults, ok = n, n <= math.MaxInt64
+		case 12:
+			s.MajorFaults, ok = n, n <= math.MaxInt64
 		case 14:
-			s.UserTime = n
+			s.UserTime, ok = n, n <= math.MaxInt64
 		case 15:
-			s.SysTime = n
+			s.SysTime, ok = n, n <= math.MaxInt64
+		case 16:
+			s.ChildrenUserTime, ok = n, n <= math.MaxInt64
+		case 17:
+			s.ChildrenSysTime, ok = n, n <= math.MaxInt64
+		case 19:
+			s.Nice, ok = small(n, negative)
+			natural = false
 		case 20:
 			s.Threads, ok = int32(n), n <= math.MaxInt32
 		case 22:
 			s.Start, ok = n, n <= maxStart
+		case 39:
+			s.LastCPU, ok = int32(n), n <= math.MaxInt32
 		case 48:
 			s.ArgStart = n
 		default:
-			used = false // tpgid, priority and nice may be negative
+			natural = false // tpgid and priority may be negative
 		}
-		if !ok || negative && used {
+		if !ok || negative && natural {
 			return parse.ErrSyntax
 		}
-		if b = rest; len(b) <= 1 {
+		if rest[0] == '\n' {
+			if f < needed {
+				return parse.ErrSyntax
+			}
 			break
 		}
-		b = b[1:]
+		b = rest[1:]
 	}
-	if f < needed {
+	return nil
+}
+
+// small is a signed number of 32 bits.
+func small(n uint64, negative bool) (int32, bool) {
+	if negative {
+		return int32(-n), n <= -math.MinInt32
+	}
+	return int32(n), n <= math.MaxInt32
+}
+
+// PIDStatm is /proc/PID/statm, in pages.
+type PIDStatm struct {
+	Size, Resident uint64 // of the address space
+	Shared         uint64 // resident pages of files and shared memory
+	Text           uint64 // size of the code
+	Data           uint64 // size of data and stack
+}
+
+// Statm decodes /proc/PID/statm.
+func Statm(b []byte, s *PIDStatm) error {
+	var unused uint64 // lib, always 0 since Linux 2.6
+	for i, at := range [...]*uint64{&s.Size, &s.Resident, &s.Shared, &s.Text, &unused, &s.Data} {
+		if i > 0 {
+			b = b[1:]
+		}
+		n, rest, ok := parse.Uint(b)
+		if !ok || n > math.MaxInt64 || len(rest) == 0 || rest[0] != ' ' {
+			return parse.ErrSyntax
+		}
+		*at, b = n, rest
+	}
+	return nil
+}
+
+// PIDIO is /proc/PID/io as far as it is used.
+type PIDIO struct {
+	ReadChars, WriteChars uint64 // bytes that read and write calls moved
+	ReadCalls, WriteCalls uint64
+	// Bytes that storage was really asked for. What the page cache answered
+	// is not among them.
+	ReadBytes, WriteBytes uint64
+}
+
+// IO decodes /proc/PID/io.
+func IO(b []byte, io *PIDIO) error {
+	const all = 1<<6 - 1
+	got := 0
+	for {
+		line, rest, ok := parse.FullLine(b)
+		if !ok {
+			break
+		}
+		b = rest
+		key, value, _ := parse.Split(line, ':')
+		var at *uint64
+		bit := 0
+		switch string(key) {
+		case "rchar":
+			at, bit = &io.ReadChars, 0
+		case "wchar":
+			at, bit = &io.WriteChars, 1
+		case "syscr":
+			at, bit = &io.ReadCalls, 2
+		case "syscw":
+			at, bit = &io.WriteCalls, 3
+		case "read_bytes":
+			at, bit = &io.ReadBytes, 4
+		case "write_bytes":
+			at, bit = &io.WriteBytes, 5
+		default:
+			continue
+		}
+		if *at, ok = natural(value); !ok {
+			return parse.ErrSyntax
+		}
+		got |= 1 << bit
+	}
+	if got != all {
 		return parse.ErrSyntax
 	}
 	return nil
 }
 
-// Statm decodes /proc/PID/statm: the size of the address space and of its
-// resident part, in pages.
-func Statm(b []byte) (size, resident uint64, err error) {
-	size, rest, ok := parse.Uint(b)
-	if !ok {
-		return 0, 0, parse.ErrSyntax
-	}
-	resident, rest, ok = parse.Uint(parse.Space(rest))
-	if !ok || len(rest) == 0 || rest[0] != ' ' {
-		return 0, 0, parse.ErrSyntax
-	}
-	return size, resident, nil
-}
-
-// IO decodes /proc/PID/io: the bytes that storage was really asked for. What
-// the page cache answered is not among them.
-func IO(b []byte) (read, written uint64, err error) {
-	const want = 2
-	got := 0
-	parse.KeyUint(b, func(key []byte, n uint64) {
-		switch string(key) {
-		case "read_bytes":
-			read, got = n, got+1
-		case "write_bytes":
-			written, got = n, got+1
-		}
-	})
-	if got != want || read > math.MaxInt64 || written > math.MaxInt64 {
-		return 0, 0, parse.ErrSyntax
-	}
-	return read, written, nil
-}
-
-// RealUID decodes the first number of the line Uid of /proc/PID/status.
-func RealUID(b []byte) (uint32, error) {
-	uid, found := uint64(0), false
-	parse.KeyUint(b, func(key []byte, n uint64) {
-		if !found && string(key) == "Uid" {
-			uid, found = n, true
-		}
-	})
-	if !found || uid > 1<<32-1 {
-		return 0, parse.ErrSyntax
-	}
-	return uint32(uid), nil
+// natural is the number that b is, with nothing but white space around it. It
+// fits the int64 that metrics have.
+func natural(b []byte) (uint64, bool) {
+	n, ok := parse.Only(b)
+	return uint64(n), ok && n >= 0
 }
 
 // Arg0 is the first argument of /proc/PID/cmdline; empty where it holds none.

@@ -5,6 +5,7 @@ package procfs
 
 import (
 	"encoding/binary"
+	"math"
 	"strings"
 	"testing"
 
@@ -29,18 +30,29 @@ func TestStat(t *testing.T) {
 		want PIDStat
 	}{
 		"shell": {shellStat, PIDStat{
-			PID: 996, Comm: []byte("bash"), State: 'S', PPID: 995, Flags: 4194560,
-			UserTime: 3, SysTime: 6, Threads: 1, Start: 2398, ArgStart: 140720330996574,
+			PID: 996, Comm: []byte("bash"), State: 'S', PPID: 995, PGID: 996, SID: 996, Flags: 4194560,
+			MinorFaults: 12443, MajorFaults: 0, UserTime: 3, SysTime: 6, ChildrenUserTime: 6985, ChildrenSysTime: 1746,
+			Threads: 1, Start: 2398, LastCPU: 1, ArgStart: 140720330996574,
 		}},
 		"kernel thread": {kthreaddStat, PIDStat{
 			PID: 2, Comm: []byte("kthreadd"), State: 'S', Flags: 2129984, Threads: 1, Start: 22,
 		}},
 		"a name with all that breaks parsers": {nastyStat, PIDStat{
-			PID: 22255, Comm: []byte("a\nb\\c) (\xff x"), State: 'R', PPID: 22233, Flags: 4194304,
-			UserTime: 2, SysTime: 1, Threads: 1, Start: 149976, ArgStart: 140728842881238,
+			PID: 22255, Comm: []byte("a\nb\\c) (\xff x"), State: 'R', PPID: 22233, PGID: 22233, SID: 996, Flags: 4194304,
+			MinorFaults: 2899, MajorFaults: 2, UserTime: 2, SysTime: 1, ChildrenUserTime: 4,
+			Threads: 1, Start: 149976, ArgStart: 140728842881238,
 		}},
 		"empty name": {strings.Replace(kthreaddStat, "(kthreadd)", "()", 1), PIDStat{
 			PID: 2, Comm: []byte{}, State: 'S', Flags: 2129984, Threads: 1, Start: 22,
+		}},
+		"all that the other fields can be": {strings.Replace(shellStat, " 995 996 996 0 -1 4194560 12443 5122710 0 729 3 6 6985 1746 20 0 ", " 995 0 0 34817 996 4194560 1 2 9223372036854775807 4 5 6 7 8 0 -20 ", 1), PIDStat{
+			PID: 996, Comm: []byte("bash"), State: 'S', PPID: 995, TTY: 34817, Flags: 4194560,
+			MinorFaults: 1, MajorFaults: math.MaxInt64, UserTime: 5, SysTime: 6, ChildrenUserTime: 7, ChildrenSysTime: 8,
+			Nice: -20, Threads: 1, Start: 2398, LastCPU: 1, ArgStart: 140720330996574,
+		}},
+		// lock_task_sighand failed in do_task_stat: it is being reaped.
+		"no group any more": {strings.Replace(kthreaddStat, " S 0 0 0 0 -1 ", " X 0 -1 -1 -2147483648 -1 ", 1), PIDStat{
+			PID: 2, Comm: []byte("kthreadd"), State: 'X', PGID: -1, SID: -1, TTY: 0x80000000, Flags: 2129984, Threads: 1, Start: 22,
 		}},
 		"Linux 2.6 has 44 fields": {strings.Join(strings.Fields(kthreaddStat)[:44], " ") + "\n", PIDStat{
 			PID: 2, Comm: []byte("kthreadd"), State: 'S', Flags: 2129984, Threads: 1, Start: 22,
@@ -60,54 +72,76 @@ func TestStatMalformed(t *testing.T) {
 	for _, in := range []string{
 		"", "\n", "garbage", "12", "12 ", "12 (", "12 (a", "12 (a)", "12 (a) ", "12 (a) S", "12 (a) S ",
 		"(a) S 1", "-1 (a) S 1", "99999999999 (a) S 1",
-		shellStat[:60], // cut off before the start time
+		strings.Join(strings.Fields(shellStat)[:38], " ") + "\n",
+		strings.TrimSuffix(strings.Join(strings.Fields(shellStat)[:44], " "), "\n"),
 		strings.Replace(shellStat, " 2398 ", " x ", 1),
 		strings.Replace(shellStat, " 2398 ", " -2398 ", 1),
 		strings.Replace(shellStat, " 2398 ", " 23985529600110218446744073709551615 ", 1),
 		strings.Replace(shellStat, " 2398 ", "  2398 ", 1),
 		strings.Replace(shellStat, " 2398 ", " 274877906945 ", 1), // in 87 years
 		strings.Replace(shellStat, " 1 0 2398 ", " 4294967295 0 2398 ", 1),
-		strings.Replace(shellStat, " 995 996 ", " 4294967295 996 ", 1),
+		strings.Replace(shellStat, " 995 996 996 ", " 4294967295 996 996 ", 1),
+		strings.Replace(shellStat, " 995 996 996 ", " -1 996 996 ", 1),
+		strings.Replace(shellStat, " 995 996 996 ", " 995 2147483648 996 ", 1),
+		strings.Replace(shellStat, " 995 996 996 ", " 995 996 -2147483649 ", 1),
+		strings.Replace(shellStat, " 996 0 -1 ", " 996 4294967296 -1 ", 1),
+		strings.Replace(shellStat, " 12443 ", " 9223372036854775808 ", 1),
+		strings.Replace(shellStat, " 6985 ", " -6985 ", 1),
+		strings.Replace(shellStat, " 17 1 0 0 ", " 17 -1 0 0 ", 1),
 	} {
 		var s PIDStat
 		assert.ErrorIs(t, Stat([]byte(in), &s), parse.ErrSyntax, "%q", in)
 	}
 }
 
+// Cut anywhere, stat is not taken for a whole one, until all that is used of
+// it is there.
+func TestStatCut(t *testing.T) {
+	var want PIDStat
+	require.NoError(t, Stat([]byte(nastyStat), &want))
+	whole := strings.Index(nastyStat, " 140728842881281")
+	for n := range len(nastyStat) {
+		var got PIDStat
+		err := Stat([]byte(nastyStat)[:n], &got)
+		if n <= whole {
+			assert.ErrorIs(t, err, parse.ErrSyntax, "%q", nastyStat[:n])
+		} else if assert.NoError(t, err, "%q", nastyStat[:n]) {
+			assert.Equal(t, want, got)
+		}
+	}
+}
+
 func TestStatm(t *testing.T) {
-	size, resident, err := Statm([]byte("765 440 412 5 0 123 0\n"))
-	require.NoError(t, err)
-	assert.EqualValues(t, 765, size)
-	assert.EqualValues(t, 440, resident)
-	for _, in := range []string{"", "1", "1\n", "1 2", "a 2 ", "1 a ", "-1 2 "} {
-		_, _, err := Statm([]byte(in))
-		assert.ErrorIs(t, err, parse.ErrSyntax, "%q", in)
+	const in = "765 440 412 5 0 123 0\n" // Linux 6.18
+	var got PIDStatm
+	require.NoError(t, Statm([]byte(in), &got))
+	assert.Equal(t, PIDStatm{Size: 765, Resident: 440, Shared: 412, Text: 5, Data: 123}, got)
+	require.NoError(t, Statm([]byte("0 0 0 0 0 0 0\n"), &got))
+	assert.Equal(t, PIDStatm{}, got)
+	for n := range len(in) - len(" 0\n") {
+		assert.ErrorIs(t, Statm([]byte(in)[:n], &got), parse.ErrSyntax, "%q", in[:n])
+	}
+	for _, in := range []string{"", "1\n", "a 2 3 4 5 6 7\n", "1 a 3 4 5 6 7\n", "-1 2 3 4 5 6 7\n", "1  2 3 4 5 6 7\n", "9223372036854775808 2 3 4 5 6 7\n"} {
+		assert.ErrorIs(t, Statm([]byte(in), &got), parse.ErrSyntax, "%q", in)
 	}
 }
 
 func TestIO(t *testing.T) {
 	// rchar and wchar are not disk I/O: most of them never leave the cache.
 	const in = "rchar: 6998\nwchar: 145399390208\nsyscr: 12\nsyscw: 1\nread_bytes: 8192\nwrite_bytes: 4096\ncancelled_write_bytes: 77\n"
-	read, written, err := IO([]byte(in))
-	require.NoError(t, err)
-	assert.EqualValues(t, 8192, read)
-	assert.EqualValues(t, 4096, written)
-	for _, bad := range []string{"", "rchar: 1\n", strings.Replace(in, "8192", "x", 1), strings.Replace(in, "8192", "18446744073709551615", 1), in[:60]} {
-		_, _, err := IO([]byte(bad))
-		assert.ErrorIs(t, err, parse.ErrSyntax, "%q", bad)
+	want := PIDIO{ReadChars: 6998, WriteChars: 145399390208, ReadCalls: 12, WriteCalls: 1, ReadBytes: 8192, WriteBytes: 4096}
+	var got PIDIO
+	require.NoError(t, IO([]byte(in), &got))
+	assert.Equal(t, want, got)
+	for n := range len(in) {
+		var got PIDIO
+		if IO([]byte(in)[:n], &got) == nil {
+			assert.Equal(t, want, got, "%q", in[:n])
+			assert.Greater(t, n, strings.Index(in, "4096\n")+4)
+		}
 	}
-}
-
-func TestRealUID(t *testing.T) {
-	uid, err := RealUID([]byte("Name:\tUid:\\n7\nUmask:\t0022\nState:\tS (sleeping)\nUid:\t1000\t1001\t1002\t1003\nGid:\t5\t5\t5\t5\n"))
-	require.NoError(t, err)
-	assert.EqualValues(t, 1000, uid)
-	uid, err = RealUID([]byte("Uid:\t4294967294\t0\t0\t0\n"))
-	require.NoError(t, err)
-	assert.EqualValues(t, 4294967294, uid)
-	for _, bad := range []string{"", "Gid:\t1\n", "Uid:\tx\n", "Uid:\t4294967296\n"} {
-		_, err := RealUID([]byte(bad))
-		assert.ErrorIs(t, err, parse.ErrSyntax, "%q", bad)
+	for _, bad := range []string{"", "rchar: 1\n", strings.Replace(in, "8192", "x", 1), strings.Replace(in, "8192", "-1", 1), strings.Replace(in, "8192", "9223372036854775808", 1), strings.Replace(in, "syscw", "rchar", 1)} {
+		assert.ErrorIs(t, IO([]byte(bad), &got), parse.ErrSyntax, "%q", bad)
 	}
 }
 
@@ -156,21 +190,22 @@ func TestPID(t *testing.T) {
 }
 
 func TestNoAllocation(t *testing.T) {
-	stat, statm, io, status := []byte(nastyStat), []byte("765 440 412 5 0 123 0\n"), []byte("read_bytes: 1\nwrite_bytes: 2\n"), []byte("Uid:\t1\t1\t1\t1\n")
+	stat, statm, io := []byte(nastyStat), []byte("765 440 412 5 0 123 0\n"), []byte("rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: 5\nwrite_bytes: 6\n")
 	dir := dirents(binary.LittleEndian, "1", "2", "3")
 	n := 0
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		var s PIDStat
 		_ = Stat(stat, &s)
-		_, _, _ = Statm(statm)
-		_, _, _ = IO(io)
-		_, _ = RealUID(status)
+		var m PIDStatm
+		_ = Statm(statm, &m)
+		var x PIDIO
+		_ = IO(io, &x)
 		_ = Entries(dir, binary.LittleEndian, func(name []byte) { n += len(name) })
 	}))
 }
 
 func FuzzPID(f *testing.F) {
-	for _, s := range []string{shellStat, kthreaddStat, nastyStat, "765 440 412 5 0 123 0\n", "read_bytes: 1\nwrite_bytes: 2\n", "Uid:\t1\t1\t1\t1\n", string(dirents(binary.LittleEndian, "1", "self"))} {
+	for _, s := range []string{shellStat, kthreaddStat, nastyStat, "765 440 412 5 0 123 0\n", "read_bytes: 1\nwrite_bytes: 2\n", string(dirents(binary.LittleEndian, "1", "self"))} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -179,9 +214,14 @@ func FuzzPID(f *testing.F) {
 			assert.GreaterOrEqual(t, s.PID, int32(0))
 			assert.LessOrEqual(t, len(s.Comm), len(b))
 		}
-		_, _, _ = Statm(b)
-		_, _, _ = IO(b)
-		_, _ = RealUID(b)
+		var m PIDStatm
+		if Statm(b, &m) == nil {
+			assert.LessOrEqual(t, m.Data, uint64(math.MaxInt64))
+		}
+		var io PIDIO
+		if IO(b, &io) == nil {
+			assert.LessOrEqual(t, max(io.ReadChars, io.WriteChars, io.ReadCalls, io.WriteCalls, io.ReadBytes, io.WriteBytes), uint64(math.MaxInt64))
+		}
 		_ = Arg0(b)
 		_ = Entries(b, binary.LittleEndian, func(name []byte) {
 			assert.NotContains(t, string(name), "\x00")
