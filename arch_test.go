@@ -53,7 +53,7 @@ var importRules = []importRule{
 	},
 	{
 		pkg: "scrapers/*",
-		may: []string{"std", "./platform", "./internal/emit", "./$/internal/metadata", "go.opentelemetry.io/collector/pdata/..."},
+		may: []string{"std", "./platform", "./internal/emit", "./$/internal/metadata", "go.opentelemetry.io/collector/pdata/...", "go.opentelemetry.io/collector/confmap"},
 		not: slices.Concat(runsNothing, []string{"os/...", "syscall", "net", "unsafe"}),
 		why: "a scraper turns plain data into metrics: only platform reads a kernel, and a scraper can be removed without another",
 	},
@@ -163,7 +163,7 @@ func TestImports(t *testing.T) {
 		name := d.Name()
 		if d.IsDir() {
 			// Folders that are no part of the module, or none of Go's.
-			if file != "." && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || slices.Contains([]string{"tools", "build", "bin", "testdata"}, name)) {
+			if file != "." && (strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") || slices.Contains([]string{"tools", "bench", "build", "bin", "testdata"}, name)) {
 				return fs.SkipDir
 			}
 			return nil

@@ -109,7 +109,7 @@ func TestConfigErrors(t *testing.T) {
 
 		{"unknown key", all + "scrape: 1", []string{"invalid keys: scrape"}},
 		{"unknown scraper", "scrapers: {process: , disk: }", []string{"'scrapers' has invalid keys: disk"}},
-		{"unknown key of a scraper", "scrapers: {process: {include: 1}}", []string{"'scrapers.process'", "invalid keys: include"}},
+		{"unknown key of a scraper", "scrapers: {process: {includes: 1}}", []string{"'scrapers.process'", "invalid keys: includes"}},
 		{"unknown metric", "scrapers: {process: {metrics: {process.cpu: {enabled: true}}}}", []string{"'scrapers.process'", "'metrics' has invalid keys: process.cpu"}},
 		{"unknown key of a metric", "scrapers: {sensors: {metrics: {hw.battery.charge: {enable: true}}}}", []string{"'scrapers.sensors'", "'metrics.hw.battery.charge'", "invalid keys: enable"}},
 		{"unknown attribute of a metric", "scrapers: {system: {metrics: {system.cpu.time: {attributes: [cpu]}}}}", []string{"scrapers::system", "system.cpu.time: metric system.cpu.time doesn't have an attribute cpu, valid attributes: [cpu.mode, cpu.logical_number]"}},

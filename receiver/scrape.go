@@ -27,6 +27,11 @@ import (
 // they share.
 const snapshotStep = "snapshot"
 
+// detailShare is the part of the collection interval that may go into what is
+// expensive to read of processes (their mappings, descriptors, connections):
+// one in ten.
+const detailShare = 10
+
 // scraper turns readings into metrics.
 type scraper interface {
 	// Fields are those of processes that it needs in the snapshot.
@@ -69,8 +74,11 @@ func (r *hostReceiver) newReader() (*reader, error) {
 		return nil, err
 	}
 	rd := &reader{
-		host:      host,
-		request:   platform.Request{Select: func(*platform.Process) bool { return false }},
+		host: host,
+		request: platform.Request{
+			Select:       func(*platform.Process) bool { return false },
+			DetailBudget: r.cfg.CollectionInterval / detailShare,
+		},
 		timeout:   r.cfg.Timeout,
 		notices:   newNotices(r.set.Logger),
 		id:        r.set.ID.String(),
@@ -100,7 +108,9 @@ func (r *reader) addScrapers(cfg *Scrapers, version string) error {
 		if err := add("process", s, err); err != nil {
 			return err
 		}
-		r.request.Select = s.Select
+		r.request.Filter, r.request.Select = s.Filter(), s.Select
+		r.request.Environment = c.EnvironmentVariables
+		r.request.DetailInterval = c.DetailInterval
 	}
 	if c := cfg.System.Get(); c != nil {
 		s, err := system.New(r.host, c, version)

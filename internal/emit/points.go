@@ -4,7 +4,6 @@
 package emit
 
 import (
-	"encoding/binary"
 	"slices"
 	"time"
 
@@ -86,20 +85,30 @@ type Points struct {
 
 	resource Resource
 	points   pmetric.NumberDataPointSlice
-	most     int // the most points that one resource had, to make room for
+	most     int // the most points that one resource had, up to maxRoom
 
 	// Where the user has removed attributes, the points that then have the
-	// same ones are merged: cells has one for each that remains, index finds
-	// it by the remaining attributes.
+	// same ones are merged: there is a cell for each that remains, which index
+	// finds by the remaining attributes. Cells stay from resource to resource,
+	// because most have points with the same attributes; live are those in use.
 	removed []string
 	index   map[string]int
 	cells   []cell
+	live    []int
 	key     []byte
 }
 
+// maxRoom is the most points that room is made for before they come. What has
+// more of them differs too much from one resource to the next.
+const maxRoom = 32
+
+// keptCells is how many cells are kept for the next resource. Where there are
+// more, what they stand for is hardly in common.
+const keptCells = 1024
+
 // cell is a point that others are merged into.
 type cell struct {
-	point  pmetric.NumberDataPoint
+	point  pmetric.NumberDataPoint // the zero value where not in use
 	int    int64
 	double float64
 	count  int64
@@ -144,7 +153,7 @@ func (p *Points) Double(v float64, attrs ...Attr) {
 
 // End completes the resource.
 func (p *Points) End() {
-	for i := range p.cells {
+	for _, i := range p.live {
 		c := &p.cells[i]
 		if p.strategy == Avg {
 			c.int /= c.count
@@ -155,11 +164,11 @@ func (p *Points) End() {
 		} else {
 			c.point.SetIntValue(c.int)
 		}
+		*c = cell{}
 	}
-	if p.removed != nil {
-		clear(p.index)
-		clear(p.cells)
-		p.cells = p.cells[:0]
+	p.live = p.live[:0]
+	if len(p.cells) > keptCells {
+		p.index, p.cells, p.live = map[string]int{}, nil, nil
 	}
 	p.resource, p.points = Resource{}, pmetric.NumberDataPointSlice{}
 }
@@ -191,11 +200,11 @@ func (p *Points) add(attrs []Attr) pmetric.NumberDataPoint {
 		to.EnsureCapacity(len(attrs))
 		for i := range attrs {
 			if p.keeps(&attrs[i]) {
-				attrs[i].put(to)
+				attrs[i].value.Put(to, attrs[i].key)
 			}
 		}
 	}
-	p.most = max(p.most, p.points.Len())
+	p.most = min(max(p.most, p.points.Len()), maxRoom)
 	return point
 }
 
@@ -211,14 +220,19 @@ func (p *Points) cell(attrs []Attr) *cell {
 	if !ok {
 		i = len(p.cells)
 		p.index[string(p.key)] = i
-		p.cells = append(p.cells, cell{point: p.add(attrs)})
+		p.cells = append(p.cells, cell{})
 	}
-	return &p.cells[i]
+	c := &p.cells[i]
+	if c.point == (pmetric.NumberDataPoint{}) {
+		c.point = p.add(attrs)
+		p.live = append(p.live, i)
+	}
+	return c
 }
 
 // keeps tells whether an attribute is emitted.
 func (p *Points) keeps(a *Attr) bool {
-	return !a.unknown() && (p.removed == nil || !slices.Contains(p.removed, a.key))
+	return a.value.Known() && (p.removed == nil || !slices.Contains(p.removed, a.key))
 }
 
 // fold merges a value into what count values before it came to.
@@ -232,39 +246,4 @@ func fold[N int64 | float64](by Strategy, sofar, v N, count int64) N {
 		return max(sofar, v)
 	}
 	return sofar + v
-}
-
-// Attr is an attribute of a point.
-type Attr struct {
-	key, str string
-	int      int64
-	isInt    bool
-}
-
-// Str is an attribute with a string; the empty string for unknown.
-func Str(key, value string) Attr { return Attr{key: key, str: value} }
-
-// Int is an attribute with an int.
-func Int(key string, value int64) Attr { return Attr{key: key, int: value, isInt: true} }
-
-// unknown tells that the attribute has no value and is left out.
-func (a *Attr) unknown() bool { return !a.isInt && a.str == "" }
-
-// put writes the attribute.
-func (a *Attr) put(to pcommon.Map) {
-	if a.isInt {
-		to.PutInt(a.key, a.int)
-	} else {
-		to.PutStr(a.key, a.str)
-	}
-}
-
-// append adds the attribute to a key, such that different attributes give
-// different keys.
-func (a *Attr) append(key []byte) []byte {
-	key = append(binary.AppendUvarint(key, uint64(len(a.key))), a.key...)
-	if a.isInt {
-		return binary.AppendVarint(key, a.int)
-	}
-	return append(binary.AppendUvarint(key, uint64(len(a.str))), a.str...)
 }

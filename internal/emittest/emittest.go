@@ -62,6 +62,10 @@ func (c *checker) report(format string, args ...any) {
 func (c *checker) resource(rm pmetric.ResourceMetrics) {
 	where := "resource " + labels(rm.Resource().Attributes())
 	for key, v := range rm.Resource().Attributes().All() {
+		if template(key) {
+			c.attribute(where, emit.Attribute{Key: key, Type: pcommon.ValueTypeStr}, v)
+			continue
+		}
 		i := slices.IndexFunc(c.catalogs, func(of *emit.Catalog) bool { _, ok := of.Resource[key]; return ok })
 		if i < 0 {
 			c.report("%s: %s is not declared", where, key)
@@ -94,6 +98,12 @@ func (c *checker) resource(rm pmetric.ResourceMetrics) {
 			}
 		}
 	}
+}
+
+// template tells whether the conventions have the key as the beginning of keys
+// and what the user calls for as the rest, which no metadata.yaml can declare.
+func template(key string) bool {
+	return strings.HasPrefix(key, "process.environment_variable.")
 }
 
 func (c *checker) metric(where string, declared *emit.Metric, m pmetric.Metric) {

@@ -4,7 +4,8 @@
 package process
 
 import (
-	"strings"
+	"slices"
+	"time"
 
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/platform"
@@ -15,106 +16,69 @@ import (
 type metric struct {
 	name   string
 	fields platform.Fields
-	record func(*emit.Points, *platform.Process)
+	// also are fields that are used where a process has them.
+	also platform.Fields
+	// plan replaces both where they depend on which attributes are wanted.
+	plan   func(*emit.Points) (fields, also platform.Fields)
+	record func(*emit.Points, *sample)
+	// host: the value depends on how much memory the host has.
+	host bool
 }
 
-var metrics = [...]metric{
-	{"process.cpu.time", platform.FieldCPUTime, func(to *emit.Points, p *platform.Process) {
-		to.Double(p.CPU.User, modeUser)
-		to.Double(p.CPU.System, modeSystem)
-	}},
-	{"process.memory.usage", platform.FieldMemory, func(to *emit.Points, p *platform.Process) {
-		to.Int(int64(p.RSS))
-	}},
-	{"process.memory.virtual", platform.FieldMemory, func(to *emit.Points, p *platform.Process) {
-		to.Int(int64(p.VMS))
-	}},
-	{"process.disk.io", platform.FieldDiskIO, func(to *emit.Points, p *platform.Process) {
-		to.Int(int64(p.ReadBytes), directionRead)
-		to.Int(int64(p.WriteBytes), directionWrite)
-	}},
-	{"process.thread.count", platform.FieldThreads, func(to *emit.Points, p *platform.Process) {
-		to.Int(int64(p.Threads))
-	}},
-	{"process.unix.file_descriptor.count", platform.FieldDescriptors, func(to *emit.Points, p *platform.Process) {
-		to.Int(int64(p.Descriptors))
-	}},
+// metrics is the table, by topic.
+var metrics = slices.Concat(
+	cpuMetrics, memoryMetrics, mappingMetrics, ioMetrics, threadMetrics,
+	descriptorMetrics, connectionMetrics, signalMetrics, limitMetrics, lifeMetrics,
+)
+
+// sample is one process in one scrape: all that the values of a row can
+// depend on.
+type sample struct {
+	*platform.Process
+	note *note
+
+	// Of the scrape.
+	time   time.Time
+	cpus   []platform.LogicalCPU // those online
+	memory uint64                // of the host, in bytes; 0 for unknown
+
+	token    func(platform.ID) string
+	redactor *redactor
+
+	attrs []emit.Attr // room for those of a point
+	flags flagLists
 }
+
+// wants gives a plan: more is needed in place of fields if one of the keys is.
+func wants(fields, more platform.Fields, keys ...string) func(*emit.Points) (_, _ platform.Fields) {
+	return func(to *emit.Points) (_, _ platform.Fields) {
+		if wantsAny(to, keys) {
+			return more, 0
+		}
+		return fields, 0
+	}
+}
+
+func wantsAny(to *emit.Points, keys []string) bool {
+	return slices.ContainsFunc(keys, to.Wants)
+}
+
+// count records one number of bytes, or of whatever else the unit says.
+func count(get func(*sample) uint64) func(*emit.Points, *sample) {
+	return func(to *emit.Points, s *sample) { to.Int(toInt(get(s))) }
+}
+
+// toInt is a number of the kernel as points have it. None that is real is too
+// large.
+func toInt(v uint64) int64 { return int64(min(v, 1<<63-1)) }
 
 var (
 	modeUser       = emit.Str("cpu.mode", "user")
 	modeSystem     = emit.Str("cpu.mode", "system")
 	directionRead  = emit.Str("disk.io.direction", "read")
 	directionWrite = emit.Str("disk.io.direction", "write")
+	faultMinor     = emit.Str("system.paging.fault.type", "minor")
+	faultMajor     = emit.Str("system.paging.fault.type", "major")
+	voluntary      = emit.Str("process.context_switch.type", "voluntary")
+	involuntary    = emit.Str("process.context_switch.type", "involuntary")
 )
-
-// attribute is a row of the table of resource attributes: the name, the fields
-// of which any one makes a value, and the value, a string (empty for unknown)
-// or an int.
-type attribute struct {
-	name   string
-	fields platform.Fields
-	str    func(*platform.Process, *note) string
-	int    func(*platform.Process) int64
-}
-
-var attributes = [...]attribute{
-	{name: "process.pid", int: func(p *platform.Process) int64 { return int64(p.PID) }},
-	{name: "process.creation.time", str: func(_ *platform.Process, n *note) string { return n.created }},
-	{name: "process.executable.name", fields: platform.FieldExecutable | platform.FieldName, str: executableName},
-	{name: "process.command", fields: platform.FieldCommand, str: command},
-	{name: "process.owner", fields: platform.FieldOwner, str: func(p *platform.Process, _ *note) string {
-		if !p.Got.Has(platform.FieldOwner) {
-			return ""
-		}
-		return p.Owner
-	}},
-}
-
-// executableName is the base name of the program, else the kernel's name for
-// the process: a thread of the kernel has no program, and that of another
-// user's process may not be readable.
-func executableName(p *platform.Process, _ *note) string {
-	switch {
-	case p.Got.Has(platform.FieldExecutable):
-		return p.Executable[strings.LastIndexByte(p.Executable, '/')+1:]
-	case p.Got.Has(platform.FieldName):
-		return p.Name
-	}
-	return ""
-}
-
-// command is the first argument without secrets. What setproctitle(3) was
-// told stands there too.
-func command(p *platform.Process, n *note) string {
-	if !p.Got.Has(platform.FieldCommand) {
-		return ""
-	}
-	if n.argument != p.Command {
-		n.argument, n.command = p.Command, redact(p.Command)
-	}
-	return n.command
-}
-
-// note is what is computed once for a process and kept in Process.Note.
-type note struct {
-	created  string // process.creation.time
-	argument string // the first argument that command was made of
-	command  string // process.command
-}
-
-// creationTime is ISO 8601 in UTC with milliseconds.
-const creationTime = "2006-01-02T15:04:05.000Z"
-
-// noteOf gives the note of a process and makes it at first sight.
-func noteOf(p *platform.Process) *note {
-	n, ok := p.Note.(*note)
-	if !ok {
-		n = new(note)
-		if !p.Created.IsZero() {
-			n.created = p.Created.UTC().Format(creationTime)
-		}
-		p.Note = n
-	}
-	return n
-}

@@ -6,7 +6,8 @@ package process
 import (
 	"context"
 	_ "embed"
-	"strconv"
+	"fmt"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -22,6 +23,9 @@ var metadataYAML []byte
 // use does not grow with the host.
 const batch = 256
 
+// maxAttributes is room for the attributes of any point.
+const maxAttributes = 12
+
 // hostAttributes is room for those that the receiver adds to each resource.
 const hostAttributes = 3
 
@@ -29,17 +33,30 @@ const hostAttributes = 3
 type Scraper struct {
 	scope         *emit.Scope
 	kernelThreads bool
+	minAge        time.Duration
+	failDenied    bool // on_access_denied
 
 	metrics    []enabledMetric
 	attributes []*attribute // those that are emitted
-	early      []filter     // those that need no reading of their own
-	late       []filter
+
+	// What selects processes: metrics_include and metrics_exclude of
+	// attributes, and include and exclude (nil for neither).
+	filters []filter
+	chosen  *processFilter
+
+	variables int // how many of the environment are emitted
+
+	sample sample // the process being looked at
+	// memory reads that of the host; nil where no value depends on it.
+	memory func(*platform.Memory) error
 }
 
-// enabledMetric is a row of the table with the recorder of its metric.
+// enabledMetric is a row of the table with the recorder of its metric, and the
+// fields that it takes with the attributes that are wanted.
 type enabledMetric struct {
 	*metric
-	points *emit.Points
+	points       *emit.Points
+	fields, also platform.Fields
 }
 
 // filter is a resource attribute by which processes are selected.
@@ -48,17 +65,41 @@ type filter struct {
 	by emit.Selection
 }
 
-// New makes a scraper of what cfg enables. It reads nothing but snapshots, so
-// it does without the host. version is that of the instrumentation scope.
-func New(_ *platform.Host, cfg *Config, version string) (*Scraper, error) {
+// New makes a scraper of what cfg enables. Of the host it reads the size of the
+// memory, if a metric needs that. version is that of the instrumentation scope.
+func New(host *platform.Host, cfg *Config, version string) (*Scraper, error) {
 	catalog, err := emit.Parse(metadataYAML)
 	if err != nil {
 		return nil, err
 	}
-	s := &Scraper{scope: emit.NewScope(catalog, cfg.Metrics, version), kernelThreads: cfg.KernelThreads}
+	s := &Scraper{
+		scope:         emit.NewScope(catalog, cfg.Metrics, version),
+		kernelThreads: cfg.KernelThreads,
+		minAge:        cfg.MinAge,
+		failDenied:    cfg.OnAccessDenied == Fail,
+	}
+	if s.chosen, err = newFilter(cfg.Include, cfg.Exclude); err != nil {
+		return nil, err
+	}
+	redactor, err := newRedactor(&cfg.Redaction)
+	if err != nil {
+		return nil, err
+	}
+	s.sample = sample{token: host.Token, redactor: redactor, attrs: make([]emit.Attr, 0, maxAttributes), flags: flagLists{}}
+	s.variables = len(cfg.EnvironmentVariables)
 	for i := range metrics {
-		if points := s.scope.Points(metrics[i].name); points.Enabled() {
-			s.metrics = append(s.metrics, enabledMetric{&metrics[i], points})
+		m := &metrics[i]
+		points := s.scope.Points(m.name)
+		if !points.Enabled() {
+			continue
+		}
+		fields, also := m.fields, m.also
+		if m.plan != nil {
+			fields, also = m.plan(points)
+		}
+		s.metrics = append(s.metrics, enabledMetric{m, points, fields, also})
+		if m.host {
+			s.memory = host.Memory
 		}
 	}
 	selections := emit.ResourceSettings(cfg.ResourceAttributes)
@@ -71,12 +112,8 @@ func New(_ *platform.Host, cfg *Config, version string) (*Scraper, error) {
 		if selection.Enabled {
 			s.attributes = append(s.attributes, a)
 		}
-		switch {
-		case !selection.Filters():
-		case a.fields == 0:
-			s.early = append(s.early, filter{a, selection})
-		default:
-			s.late = append(s.late, filter{a, selection})
+		if selection.Filters() {
+			s.filters = append(s.filters, filter{a, selection})
 		}
 	}
 	return s, nil
@@ -86,43 +123,84 @@ func New(_ *platform.Host, cfg *Config, version string) (*Scraper, error) {
 func (s *Scraper) Fields() platform.Fields {
 	var f platform.Fields
 	for _, m := range s.metrics {
-		f |= m.fields
+		f |= m.fields | m.also
 	}
 	if f == 0 {
 		return 0 // no metric, so no resource either
 	}
+	if s.variables > 0 {
+		f |= platform.FieldEnvironment
+	}
 	for _, a := range s.attributes {
 		f |= a.fields
 	}
-	for _, a := range s.late {
+	return f | s.filterFields()
+}
+
+// Filter are those of Fields by which Select decides, so that they have to be
+// read before.
+func (s *Scraper) Filter() platform.Fields { return s.filterFields() & s.Fields() }
+
+func (s *Scraper) filterFields() platform.Fields {
+	var f platform.Fields
+	for _, a := range s.filters {
 		f |= a.fields
+	}
+	if s.chosen != nil {
+		f |= s.chosen.fields
 	}
 	return f
 }
 
-// Select is the filter for platform.Request: it decides by what is known of a
-// process before more than its identity is read.
+// Select is the filter for platform.Request: it decides by the fields of
+// Filter, before anything else is read of a process.
 func (s *Scraper) Select(p *platform.Process) bool {
-	if p.KernelThread && !s.kernelThreads {
+	if p.KernelThread && !s.kernelThreads || p.Age < s.minAge {
 		return false
 	}
-	return pass(s.early, p)
+	if s.chosen != nil && !s.chosen.selects(p, &noteOf(p).verdict) {
+		return false
+	}
+	return s.pass(p)
 }
 
 // Scrape emits the metrics of the selected processes of a snapshot, in batches.
 // It stops at the first error of consume, which is not an error of the scrape.
-// What a process lacks is no error either; that of the process table is.
+// What a process lacks is no error either; that of the process table is, and of
+// the host's memory, without which the rest is emitted.
 func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
 	if snap.ProcessesErr != nil {
 		return snap.ProcessesErr
 	}
+	if s.failDenied && snap.Tally.Denied(platform.FieldState) > 0 {
+		return fmt.Errorf("%q: fail, and of a process not even the identity can be read: %w", "on_access_denied", platform.ErrAccessDenied)
+	}
+	err := s.begin(snap)
 	for left := snap.Processes; len(left) > 0 && len(s.metrics) > 0; {
 		var md pmetric.Metrics
 		if md, left = s.batch(snap, left); md.ResourceMetrics().Len() > 0 && consume(md) != nil {
-			return nil
+			break
 		}
 	}
-	return nil
+	return err
+}
+
+// begin takes what all processes of a scrape share.
+func (s *Scraper) begin(snap *platform.Snapshot) (err error) {
+	s.sample.time, s.sample.cpus, s.sample.memory = snap.Time, snap.CPU.PerCPU, 0
+	if s.memory != nil {
+		var m platform.Memory
+		if err = s.memory(&m); m.Got.Has(platform.MemoryTotal) {
+			s.sample.memory = m.Total
+		}
+	}
+	return err
+}
+
+// of makes a process the one that is looked at.
+func (s *Scraper) of(p *platform.Process) *sample {
+	s.sample.Process, s.sample.note = p, noteOf(p)
+	return &s.sample
 }
 
 // batch records the first processes of a list and gives the rest of it.
@@ -130,62 +208,63 @@ func (s *Scraper) batch(snap *platform.Snapshot, left []*platform.Process) (pmet
 	md := pmetric.NewMetrics()
 	to := md.ResourceMetrics()
 	to.EnsureCapacity(min(batch, len(left)))
-	for i, p := range left {
-		if to.Len() == batch {
-			return md, left[i:]
-		}
-		if p.Selected && s.has(p) && pass(s.late, p) {
-			s.record(to.AppendEmpty(), snap, p)
+	empty := false
+	for len(left) > 0 && to.Len() < batch {
+		p := left[0]
+		left = left[1:]
+		if p.Selected && s.has(p) {
+			empty = !s.record(to.AppendEmpty(), snap, p) || empty
 		}
 	}
-	return md, nil
+	if empty {
+		to.RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().At(0).Metrics().Len() == 0 })
+	}
+	return md, left
 }
 
-// has tells whether a process has any value at all.
+// has tells whether a process can have any value at all.
 func (s *Scraper) has(p *platform.Process) bool {
-	for _, m := range s.metrics {
-		if p.Got.Has(m.fields) {
+	for i := range s.metrics {
+		if p.Got.Has(s.metrics[i].fields) {
 			return true
 		}
 	}
 	return false
 }
 
-func (s *Scraper) record(rm pmetric.ResourceMetrics, snap *platform.Snapshot, p *platform.Process) {
-	s.describe(rm.Resource().Attributes(), p)
+// record tells whether there was any: one that needs two scrapes is not there
+// at first.
+func (s *Scraper) record(rm pmetric.ResourceMetrics, snap *platform.Snapshot, p *platform.Process) bool {
+	sample := s.of(p)
+	s.describe(rm.Resource().Attributes(), sample)
 	resource := s.scope.Resource(rm, p.Created, snap.Time)
-	for _, m := range s.metrics {
-		if p.Got.Has(m.fields) {
+	for i := range s.metrics {
+		if m := &s.metrics[i]; p.Got.Has(m.fields) {
 			m.points.Begin(resource)
-			m.record(m.points, p)
+			m.record(m.points, sample)
 			m.points.End()
 		}
 	}
+	return resource.Metrics.Len() > 0
 }
 
 // describe writes the resource attributes that are known.
-func (s *Scraper) describe(to pcommon.Map, p *platform.Process) {
-	n := noteOf(p)
-	to.EnsureCapacity(len(s.attributes) + hostAttributes)
+func (s *Scraper) describe(to pcommon.Map, of *sample) {
+	to.EnsureCapacity(len(s.attributes) + s.variables + hostAttributes)
 	for _, a := range s.attributes {
-		if a.int != nil {
-			to.PutInt(a.name, a.int(p))
-		} else if v := a.str(p, n); v != "" {
-			to.PutStr(a.name, v)
-		}
+		v := a.of(of)
+		v.Put(to, a.name)
+	}
+	if s.variables > 0 {
+		of.putEnvironment(to)
 	}
 }
 
-// pass tells whether a process passes filters.
-func pass(filters []filter, p *platform.Process) bool {
-	for _, f := range filters {
-		var v string
-		if f.int != nil {
-			v = strconv.FormatInt(f.int(p), 10)
-		} else {
-			v = f.str(p, noteOf(p))
-		}
-		if !f.by.Matches(v) {
+// pass tells whether a process passes the filters of attributes.
+func (s *Scraper) pass(p *platform.Process) bool {
+	for _, f := range s.filters {
+		v := f.of(s.of(p))
+		if !f.by.Matches(v.Text()) {
 			return false
 		}
 	}
@@ -197,26 +276,32 @@ func pass(filters []filter, p *platform.Process) bool {
 func (s *Scraper) Missing(on platform.OS) []string {
 	had := platform.Supported(on)
 	return s.names(
-		func(m *metric) bool { return !had.Has(m.fields) },
+		func(m *enabledMetric) bool {
+			return !had.Has(m.fields) || m.host && !platform.Supports(on, platform.ReadingMemory)
+		},
 		func(a *attribute) bool { return a.fields != 0 && had&a.fields == 0 },
 	)
 }
 
-// Uses names the enabled metrics and resource attributes that need a field.
-// A process whose state is not known is not known at all.
+// Uses names the enabled metrics and resource attributes that need a field. A
+// process whose state is not known is not known at all.
 func (s *Scraper) Uses(f platform.Fields) []string {
 	all := f.Has(platform.FieldState)
-	return s.names(
-		func(m *metric) bool { return all || m.fields&f != 0 },
+	names := s.names(
+		func(m *enabledMetric) bool { return all || (m.fields|m.also)&f != 0 },
 		func(a *attribute) bool { return all || a.fields&f != 0 },
 	)
+	if s.variables > 0 && f.Has(platform.FieldEnvironment) {
+		names = append(names, environmentVariables)
+	}
+	return names
 }
 
 // names lists the enabled rows that are wanted.
-func (s *Scraper) names(wantMetric func(*metric) bool, wantAttribute func(*attribute) bool) []string {
+func (s *Scraper) names(wantMetric func(*enabledMetric) bool, wantAttribute func(*attribute) bool) []string {
 	var names []string
-	for _, m := range s.metrics {
-		if wantMetric(m.metric) {
+	for i := range s.metrics {
+		if m := &s.metrics[i]; wantMetric(m) {
 			names = append(names, m.name)
 		}
 	}

@@ -29,6 +29,7 @@ func postgres() *platform.Process {
 		ID:       platform.ID{PID: 4194304, Start: 77},
 		Got:      platform.AllFields,
 		Created:  time.Date(2023, 11, 21, 10, 25, 34, 853_999_999, time.FixedZone("CET", 3600)),
+		Age:      26*time.Hour + 250*time.Millisecond,
 		Selected: true,
 
 		Name:        "postgres",
@@ -43,7 +44,6 @@ func postgres() *platform.Process {
 		Descriptors: 17,
 		Executable:  "/usr/lib/postgresql/16/bin/postgres",
 		Command:     "postgres: app db password=hunter2",
-		UID:         26,
 		Owner:       "postgres",
 	}
 }
@@ -66,7 +66,10 @@ func kworker() *platform.Process {
 }
 
 func snapshot(processes ...*platform.Process) *platform.Snapshot {
-	return &platform.Snapshot{Time: now, Boot: now.Add(-time.Hour), Processes: processes}
+	return &platform.Snapshot{
+		Time: now, Boot: now.Add(-time.Hour), Processes: processes,
+		CPU: platform.CPU{PerCPU: []platform.LogicalCPU{{Number: 0}, {Number: 1}, {Number: 2}, {Number: 3}}},
+	}
 }
 
 // scrape takes over what a host does with the request, and checks what comes
@@ -89,6 +92,14 @@ func scrape(t *testing.T, s *Scraper, processes ...*platform.Process) []string {
 func newScraper(t testing.TB, cfg Config) *Scraper {
 	s, err := New(nil, &cfg, "1.2.3")
 	require.NoError(t, err)
+	// What it would take of the host.
+	s.sample.token = func(id platform.ID) string { return fmt.Sprintf("lx1.0123456789ab.%d.%d", id.PID, id.Start) }
+	if s.memory != nil {
+		s.memory = func(m *platform.Memory) error {
+			m.Got, m.Total = platform.MemoryTotal, 2*postgres().RSS
+			return nil
+		}
+	}
 	return s
 }
 
@@ -193,7 +204,8 @@ func TestNotSelected(t *testing.T) {
 // TestPayForWhatIsEnabled: what is disabled is neither asked for nor emitted.
 func TestPayForWhatIsEnabled(t *testing.T) {
 	cfg := NewConfig()
-	assert.Equal(t, platform.AllFields&^(platform.FieldParent|platform.FieldState), newScraper(t, cfg).Fields())
+	assert.Equal(t, platform.FieldName|platform.FieldCPUTime|platform.FieldThreads|platform.FieldMemory|platform.FieldDiskIO|platform.FieldDescriptors|
+		platform.FieldExecutable|platform.FieldCommand|platform.FieldOwner, newScraper(t, cfg).Fields())
 
 	cfg.Metrics.ProcessDiskIo.Enabled = false
 	cfg.Metrics.ProcessMemoryUsage.Enabled = false
@@ -307,6 +319,7 @@ func TestMissingAndUses(t *testing.T) {
 	assert.Equal(t, []string{"process.memory.usage", "process.memory.virtual"}, s.Uses(platform.FieldMemory))
 	assert.Equal(t, []string{"process.executable.name"}, s.Uses(platform.FieldExecutable))
 	assert.Empty(t, s.Uses(platform.FieldParent))
+	assert.Len(t, s.Uses(platform.FieldState), 6+5, "without it nothing is known")
 
 	cfg.Metrics.ProcessMemoryUsage.Enabled = false
 	cfg.ResourceAttributes.ProcessOwner.Enabled = false
@@ -324,7 +337,7 @@ func TestTables(t *testing.T) {
 	var rows []string
 	for _, m := range metrics {
 		rows = append(rows, m.name)
-		assert.NotZero(t, m.fields, m.name)
+		assert.NotEqual(t, m.fields == 0, m.plan == nil, m.name)
 	}
 	for name := range catalog.Metrics {
 		assert.Contains(t, rows, name)
@@ -334,7 +347,7 @@ func TestTables(t *testing.T) {
 	rows = nil
 	for _, a := range attributes {
 		rows = append(rows, a.name)
-		assert.NotEqual(t, a.int == nil, a.str == nil, a.name)
+		assert.NotNil(t, a.value, a.name)
 	}
 	for name := range catalog.Resource {
 		assert.Contains(t, rows, name)

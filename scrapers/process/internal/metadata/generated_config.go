@@ -3,9 +3,100 @@
 package metadata
 
 import (
+	"fmt"
+	"slices"
+
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/filter"
 )
+
+// ProcessContextSwitchesMetricConfig provides config for the process.context_switches metric.
+type ProcessContextSwitchesMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessContextSwitchesMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessCPUAffinityCountMetricAttributeKey specifies the key of an attribute for the process.cpu.affinity.count metric.
+type ProcessCPUAffinityCountMetricAttributeKey string
+
+const (
+	ProcessCPUAffinityCountMetricAttributeKeyCPULogicalNumber ProcessCPUAffinityCountMetricAttributeKey = "cpu.logical_number"
+)
+
+// ProcessCPUAffinityCountMetricConfig provides config for the process.cpu.affinity.count metric.
+type ProcessCPUAffinityCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessCPUAffinityCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessCPUAffinityCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessCPUAffinityCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessCPUAffinityCountMetricAttributeKeyCPULogicalNumber:
+		default:
+			return fmt.Errorf("metric process.cpu.affinity.count doesn't have an attribute %v, valid attributes: [cpu.logical_number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessCPULogicalNumberMetricConfig provides config for the process.cpu.logical_number metric.
+type ProcessCPULogicalNumberMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessCPULogicalNumberMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
 
 // ProcessCPUTimeMetricConfig provides config for the process.cpu.time metric.
 type ProcessCPUTimeMetricConfig struct {
@@ -14,6 +105,46 @@ type ProcessCPUTimeMetricConfig struct {
 }
 
 func (ms *ProcessCPUTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessCPUUnixChildrenTimeMetricConfig provides config for the process.cpu.unix.children.time metric.
+type ProcessCPUUnixChildrenTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessCPUUnixChildrenTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessCPUUtilizationMetricConfig provides config for the process.cpu.utilization metric.
+type ProcessCPUUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessCPUUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -47,6 +178,821 @@ func (ms *ProcessDiskIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// ProcessEnvironmentVariableCountMetricConfig provides config for the process.environment_variable.count metric.
+type ProcessEnvironmentVariableCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessEnvironmentVariableCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxIoSystemCallsMetricConfig provides config for the process.linux.io.system_calls metric.
+type ProcessLinuxIoSystemCallsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxIoSystemCallsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxIoTransferredMetricConfig provides config for the process.linux.io.transferred metric.
+type ProcessLinuxIoTransferredMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxIoTransferredMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxIoPriorityMetricConfig provides config for the process.linux.io_priority metric.
+type ProcessLinuxIoPriorityMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxIoPriorityMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxOomScoreMetricConfig provides config for the process.linux.oom.score metric.
+type ProcessLinuxOomScoreMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxOomScoreMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxOomScoreAdjustmentMetricConfig provides config for the process.linux.oom.score_adjustment metric.
+type ProcessLinuxOomScoreAdjustmentMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxOomScoreAdjustmentMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxSchedulerRunDelayTimeMetricConfig provides config for the process.linux.scheduler.run_delay.time metric.
+type ProcessLinuxSchedulerRunDelayTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxSchedulerRunDelayTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessLinuxSignalQueuedMetricConfig provides config for the process.linux.signal.queued metric.
+type ProcessLinuxSignalQueuedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessLinuxSignalQueuedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxDirtyMetricConfig provides config for the process.memory.linux.dirty metric.
+type ProcessMemoryLinuxDirtyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxDirtyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxHugetlbMetricConfig provides config for the process.memory.linux.hugetlb metric.
+type ProcessMemoryLinuxHugetlbMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxHugetlbMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxLibraryMetricConfig provides config for the process.memory.linux.library metric.
+type ProcessMemoryLinuxLibraryMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxLibraryMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxPeakVirtualMetricConfig provides config for the process.memory.linux.peak_virtual metric.
+type ProcessMemoryLinuxPeakVirtualMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxPeakVirtualMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxPssMetricConfig provides config for the process.memory.linux.pss metric.
+type ProcessMemoryLinuxPssMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxPssMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxResidentUsageMetricAttributeKey specifies the key of an attribute for the process.memory.linux.resident.usage metric.
+type ProcessMemoryLinuxResidentUsageMetricAttributeKey string
+
+const (
+	ProcessMemoryLinuxResidentUsageMetricAttributeKeyProcessMemoryLinuxResidentType ProcessMemoryLinuxResidentUsageMetricAttributeKey = "process.memory.linux.resident.type"
+)
+
+// ProcessMemoryLinuxResidentUsageMetricConfig provides config for the process.memory.linux.resident.usage metric.
+type ProcessMemoryLinuxResidentUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryLinuxResidentUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryLinuxResidentUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryLinuxResidentUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryLinuxResidentUsageMetricAttributeKeyProcessMemoryLinuxResidentType:
+		default:
+			return fmt.Errorf("metric process.memory.linux.resident.usage doesn't have an attribute %v, valid attributes: [process.memory.linux.resident.type]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryLinuxSharedMetricConfig provides config for the process.memory.linux.shared metric.
+type ProcessMemoryLinuxSharedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxSharedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxSwapMetricConfig provides config for the process.memory.linux.swap metric.
+type ProcessMemoryLinuxSwapMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxSwapMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryLinuxUssMetricConfig provides config for the process.memory.linux.uss metric.
+type ProcessMemoryLinuxUssMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryLinuxUssMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryMappingCountMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.count metric.
+type ProcessMemoryMappingCountMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingCountMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingCountMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingCountMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingCountMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingCountMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingCountMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingCountMetricAttributeKeyFileInode                        ProcessMemoryMappingCountMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingCountMetricConfig provides config for the process.memory.mapping.count metric.
+type ProcessMemoryMappingCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingCountMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.count doesn't have an attribute %v, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryMappingLinuxAnonymousMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.linux.anonymous metric.
+type ProcessMemoryMappingLinuxAnonymousMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyFileInode                        ProcessMemoryMappingLinuxAnonymousMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingLinuxAnonymousMetricConfig provides config for the process.memory.mapping.linux.anonymous metric.
+type ProcessMemoryMappingLinuxAnonymousMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                                 `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingLinuxAnonymousMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingLinuxAnonymousMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingLinuxAnonymousMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.linux.anonymous doesn't have an attribute %v, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryMappingLinuxPssMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.linux.pss metric.
+type ProcessMemoryMappingLinuxPssMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingLinuxPssMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingLinuxPssMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingLinuxPssMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingLinuxPssMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingLinuxPssMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingLinuxPssMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingLinuxPssMetricAttributeKeyFileInode                        ProcessMemoryMappingLinuxPssMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingLinuxPssMetricConfig provides config for the process.memory.mapping.linux.pss metric.
+type ProcessMemoryMappingLinuxPssMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                           `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingLinuxPssMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingLinuxPssMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingLinuxPssMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxPssMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.linux.pss doesn't have an attribute %v, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryMappingLinuxReferencedMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.linux.referenced metric.
+type ProcessMemoryMappingLinuxReferencedMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingLinuxReferencedMetricAttributeKeyFileInode                        ProcessMemoryMappingLinuxReferencedMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingLinuxReferencedMetricConfig provides config for the process.memory.mapping.linux.referenced metric.
+type ProcessMemoryMappingLinuxReferencedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                                  `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingLinuxReferencedMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingLinuxReferencedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingLinuxReferencedMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.linux.referenced doesn't have an attribute %v, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryMappingLinuxSwapMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.linux.swap metric.
+type ProcessMemoryMappingLinuxSwapMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingLinuxSwapMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingLinuxSwapMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingLinuxSwapMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingLinuxSwapMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingLinuxSwapMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingLinuxSwapMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingLinuxSwapMetricAttributeKeyFileInode                        ProcessMemoryMappingLinuxSwapMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingLinuxSwapMetricConfig provides config for the process.memory.mapping.linux.swap metric.
+type ProcessMemoryMappingLinuxSwapMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingLinuxSwapMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingLinuxSwapMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingLinuxSwapMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxSwapMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.linux.swap doesn't have an attribute %v, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryMappingSizeMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.size metric.
+type ProcessMemoryMappingSizeMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingSizeMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingSizeMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingSizeMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingSizeMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingSizeMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingSizeMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingSizeMetricAttributeKeyFileInode                        ProcessMemoryMappingSizeMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingSizeMetricConfig provides config for the process.memory.mapping.size metric.
+type ProcessMemoryMappingSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingSizeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingSizeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingSizeMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.size doesn't have an attribute %v, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryMappingUsageMetricAttributeKey specifies the key of an attribute for the process.memory.mapping.usage metric.
+type ProcessMemoryMappingUsageMetricAttributeKey string
+
+const (
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingState        ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.state"
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingName         ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.name"
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressStart ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.address.start"
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressEnd   ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.address.end"
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingPermissions  ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.permissions"
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingOffset       ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.offset"
+	ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingDevice       ProcessMemoryMappingUsageMetricAttributeKey = "process.memory.mapping.device"
+	ProcessMemoryMappingUsageMetricAttributeKeyFileInode                        ProcessMemoryMappingUsageMetricAttributeKey = "file.inode"
+)
+
+// ProcessMemoryMappingUsageMetricConfig provides config for the process.memory.mapping.usage metric.
+type ProcessMemoryMappingUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryMappingUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryMappingUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryMappingUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingState, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingUsageMetricAttributeKeyFileInode:
+		default:
+			return fmt.Errorf("metric process.memory.mapping.usage doesn't have an attribute %v, valid attributes: [process.memory.mapping.state, process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessMemoryUnixPeakMetricConfig provides config for the process.memory.unix.peak metric.
+type ProcessMemoryUnixPeakMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryUnixPeakMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryUnixSegmentSizeMetricAttributeKey specifies the key of an attribute for the process.memory.unix.segment.size metric.
+type ProcessMemoryUnixSegmentSizeMetricAttributeKey string
+
+const (
+	ProcessMemoryUnixSegmentSizeMetricAttributeKeyProcessMemoryUnixSegmentType ProcessMemoryUnixSegmentSizeMetricAttributeKey = "process.memory.unix.segment.type"
+)
+
+// ProcessMemoryUnixSegmentSizeMetricConfig provides config for the process.memory.unix.segment.size metric.
+type ProcessMemoryUnixSegmentSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                           `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessMemoryUnixSegmentSizeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessMemoryUnixSegmentSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessMemoryUnixSegmentSizeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessMemoryUnixSegmentSizeMetricAttributeKeyProcessMemoryUnixSegmentType:
+		default:
+			return fmt.Errorf("metric process.memory.unix.segment.size doesn't have an attribute %v, valid attributes: [process.memory.unix.segment.type]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // ProcessMemoryUsageMetricConfig provides config for the process.memory.usage metric.
 type ProcessMemoryUsageMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -54,6 +1000,26 @@ type ProcessMemoryUsageMetricConfig struct {
 }
 
 func (ms *ProcessMemoryUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessMemoryUtilizationMetricConfig provides config for the process.memory.utilization metric.
+type ProcessMemoryUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessMemoryUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -87,6 +1053,206 @@ func (ms *ProcessMemoryVirtualMetricConfig) Unmarshal(parser *confmap.Conf) erro
 	return nil
 }
 
+// ProcessNetworkConnectionCountMetricAttributeKey specifies the key of an attribute for the process.network.connection.count metric.
+type ProcessNetworkConnectionCountMetricAttributeKey string
+
+const (
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkTransport             ProcessNetworkConnectionCountMetricAttributeKey = "network.transport"
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkType                  ProcessNetworkConnectionCountMetricAttributeKey = "network.type"
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkConnectionState       ProcessNetworkConnectionCountMetricAttributeKey = "network.connection.state"
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress          ProcessNetworkConnectionCountMetricAttributeKey = "network.local.address"
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalPort             ProcessNetworkConnectionCountMetricAttributeKey = "network.local.port"
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress           ProcessNetworkConnectionCountMetricAttributeKey = "network.peer.address"
+	ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerPort              ProcessNetworkConnectionCountMetricAttributeKey = "network.peer.port"
+	ProcessNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType        ProcessNetworkConnectionCountMetricAttributeKey = "process.unix.socket.type"
+	ProcessNetworkConnectionCountMetricAttributeKeyOptionalFileDescriptorNumber ProcessNetworkConnectionCountMetricAttributeKey = "process.unix.file_descriptor.number"
+)
+
+// ProcessNetworkConnectionCountMetricConfig provides config for the process.network.connection.count metric.
+type ProcessNetworkConnectionCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessNetworkConnectionCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessNetworkConnectionCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessNetworkConnectionCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessNetworkConnectionCountMetricAttributeKeyNetworkTransport, ProcessNetworkConnectionCountMetricAttributeKeyNetworkType, ProcessNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, ProcessNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, ProcessNetworkConnectionCountMetricAttributeKeyOptionalFileDescriptorNumber:
+		default:
+			return fmt.Errorf("metric process.network.connection.count doesn't have an attribute %v, valid attributes: [network.transport, network.type, network.connection.state, network.local.address, network.local.port, network.peer.address, network.peer.port, process.unix.socket.type, process.unix.file_descriptor.number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessPagingFaultsMetricAttributeKey specifies the key of an attribute for the process.paging.faults metric.
+type ProcessPagingFaultsMetricAttributeKey string
+
+const (
+	ProcessPagingFaultsMetricAttributeKeySystemPagingFaultType ProcessPagingFaultsMetricAttributeKey = "system.paging.fault.type"
+)
+
+// ProcessPagingFaultsMetricConfig provides config for the process.paging.faults metric.
+type ProcessPagingFaultsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                  `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessPagingFaultsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessPagingFaultsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessPagingFaultsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessPagingFaultsMetricAttributeKeySystemPagingFaultType:
+		default:
+			return fmt.Errorf("metric process.paging.faults doesn't have an attribute %v, valid attributes: [system.paging.fault.type]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessSignalsPendingMetricConfig provides config for the process.signals_pending metric.
+type ProcessSignalsPendingMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessSignalsPendingMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessStatusMetricConfig provides config for the process.status metric.
+type ProcessStatusMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessStatusMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessThreadContextSwitchesMetricAttributeKey specifies the key of an attribute for the process.thread.context_switches metric.
+type ProcessThreadContextSwitchesMetricAttributeKey string
+
+const (
+	ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID          ProcessThreadContextSwitchesMetricAttributeKey = "process.thread.id"
+	ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadName        ProcessThreadContextSwitchesMetricAttributeKey = "process.thread.name"
+	ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType ProcessThreadContextSwitchesMetricAttributeKey = "process.context_switch.type"
+)
+
+// ProcessThreadContextSwitchesMetricConfig provides config for the process.thread.context_switches metric.
+type ProcessThreadContextSwitchesMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                           `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessThreadContextSwitchesMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessThreadContextSwitchesMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessThreadContextSwitchesMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadName, ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType:
+		default:
+			return fmt.Errorf("metric process.thread.context_switches doesn't have an attribute %v, valid attributes: [process.thread.id, process.thread.name, process.context_switch.type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID) {
+		return fmt.Errorf("process.thread.id is a required attribute for process.thread.context_switches metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType) {
+		return fmt.Errorf("process.context_switch.type is a required attribute for process.thread.context_switches metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // ProcessThreadCountMetricConfig provides config for the process.thread.count metric.
 type ProcessThreadCountMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -107,10 +1273,182 @@ func (ms *ProcessThreadCountMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
+// ProcessThreadCPUTimeMetricAttributeKey specifies the key of an attribute for the process.thread.cpu.time metric.
+type ProcessThreadCPUTimeMetricAttributeKey string
+
+const (
+	ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID   ProcessThreadCPUTimeMetricAttributeKey = "process.thread.id"
+	ProcessThreadCPUTimeMetricAttributeKeyProcessThreadName ProcessThreadCPUTimeMetricAttributeKey = "process.thread.name"
+	ProcessThreadCPUTimeMetricAttributeKeyChildrenCPUMode   ProcessThreadCPUTimeMetricAttributeKey = "cpu.mode"
+)
+
+// ProcessThreadCPUTimeMetricConfig provides config for the process.thread.cpu.time metric.
+type ProcessThreadCPUTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                   `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessThreadCPUTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessThreadCPUTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessThreadCPUTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadName, ProcessThreadCPUTimeMetricAttributeKeyChildrenCPUMode:
+		default:
+			return fmt.Errorf("metric process.thread.cpu.time doesn't have an attribute %v, valid attributes: [process.thread.id, process.thread.name, cpu.mode]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID) {
+		return fmt.Errorf("process.thread.id is a required attribute for process.thread.cpu.time metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessThreadDiskIoMetricAttributeKey specifies the key of an attribute for the process.thread.disk.io metric.
+type ProcessThreadDiskIoMetricAttributeKey string
+
+const (
+	ProcessThreadDiskIoMetricAttributeKeyProcessThreadID   ProcessThreadDiskIoMetricAttributeKey = "process.thread.id"
+	ProcessThreadDiskIoMetricAttributeKeyProcessThreadName ProcessThreadDiskIoMetricAttributeKey = "process.thread.name"
+	ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection   ProcessThreadDiskIoMetricAttributeKey = "disk.io.direction"
+)
+
+// ProcessThreadDiskIoMetricConfig provides config for the process.thread.disk.io metric.
+type ProcessThreadDiskIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                  `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessThreadDiskIoMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessThreadDiskIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessThreadDiskIoMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessThreadDiskIoMetricAttributeKeyProcessThreadID, ProcessThreadDiskIoMetricAttributeKeyProcessThreadName, ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection:
+		default:
+			return fmt.Errorf("metric process.thread.disk.io doesn't have an attribute %v, valid attributes: [process.thread.id, process.thread.name, disk.io.direction]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessThreadDiskIoMetricAttributeKeyProcessThreadID) {
+		return fmt.Errorf("process.thread.id is a required attribute for process.thread.disk.io metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection) {
+		return fmt.Errorf("disk.io.direction is a required attribute for process.thread.disk.io metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessThreadPagingFaultsMetricAttributeKey specifies the key of an attribute for the process.thread.paging.faults metric.
+type ProcessThreadPagingFaultsMetricAttributeKey string
+
+const (
+	ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID       ProcessThreadPagingFaultsMetricAttributeKey = "process.thread.id"
+	ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadName     ProcessThreadPagingFaultsMetricAttributeKey = "process.thread.name"
+	ProcessThreadPagingFaultsMetricAttributeKeySystemPagingFaultType ProcessThreadPagingFaultsMetricAttributeKey = "system.paging.fault.type"
+)
+
+// ProcessThreadPagingFaultsMetricConfig provides config for the process.thread.paging.faults metric.
+type ProcessThreadPagingFaultsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessThreadPagingFaultsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessThreadPagingFaultsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessThreadPagingFaultsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadName, ProcessThreadPagingFaultsMetricAttributeKeySystemPagingFaultType:
+		default:
+			return fmt.Errorf("metric process.thread.paging.faults doesn't have an attribute %v, valid attributes: [process.thread.id, process.thread.name, system.paging.fault.type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID) {
+		return fmt.Errorf("process.thread.id is a required attribute for process.thread.paging.faults metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessUnixFileDescriptorCountMetricAttributeKey specifies the key of an attribute for the process.unix.file_descriptor.count metric.
+type ProcessUnixFileDescriptorCountMetricAttributeKey string
+
+const (
+	ProcessUnixFileDescriptorCountMetricAttributeKeyOptionalFileDescriptorType ProcessUnixFileDescriptorCountMetricAttributeKey = "process.unix.file_descriptor.type"
+)
+
 // ProcessUnixFileDescriptorCountMetricConfig provides config for the process.unix.file_descriptor.count metric.
 type ProcessUnixFileDescriptorCountMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
+
+	AggregationStrategy string                                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessUnixFileDescriptorCountMetricAttributeKey `mapstructure:"attributes"`
 }
 
 func (ms *ProcessUnixFileDescriptorCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
@@ -127,35 +1465,784 @@ func (ms *ProcessUnixFileDescriptorCountMetricConfig) Unmarshal(parser *confmap.
 	return nil
 }
 
+func (ms *ProcessUnixFileDescriptorCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessUnixFileDescriptorCountMetricAttributeKeyOptionalFileDescriptorType:
+		default:
+			return fmt.Errorf("metric process.unix.file_descriptor.count doesn't have an attribute %v, valid attributes: [process.unix.file_descriptor.type]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessUnixFileDescriptorFileLinkCountMetricConfig provides config for the process.unix.file_descriptor.file.link.count metric.
+type ProcessUnixFileDescriptorFileLinkCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorFileLinkCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorFileSizeMetricConfig provides config for the process.unix.file_descriptor.file.size metric.
+type ProcessUnixFileDescriptorFileSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorFileSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorInfoMetricConfig provides config for the process.unix.file_descriptor.info metric.
+type ProcessUnixFileDescriptorInfoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorInfoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorLimitMetricConfig provides config for the process.unix.file_descriptor.limit metric.
+type ProcessUnixFileDescriptorLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorOffsetMetricConfig provides config for the process.unix.file_descriptor.offset metric.
+type ProcessUnixFileDescriptorOffsetMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorOffsetMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey specifies the key of an attribute for the process.unix.file_descriptor.pending_event.count metric.
+type ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey string
+
+const (
+	ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey = "process.unix.file_descriptor.type"
+	ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyOptionalFileDescriptorNumber  ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey = "process.unix.file_descriptor.number"
+)
+
+// ProcessUnixFileDescriptorPendingEventCountMetricConfig provides config for the process.unix.file_descriptor.pending_event.count metric.
+type ProcessUnixFileDescriptorPendingEventCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessUnixFileDescriptorPendingEventCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessUnixFileDescriptorPendingEventCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType, ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyOptionalFileDescriptorNumber:
+		default:
+			return fmt.Errorf("metric process.unix.file_descriptor.pending_event.count doesn't have an attribute %v, valid attributes: [process.unix.file_descriptor.type, process.unix.file_descriptor.number]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType) {
+		return fmt.Errorf("process.unix.file_descriptor.type is a required attribute for process.unix.file_descriptor.pending_event.count metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey specifies the key of an attribute for the process.unix.file_descriptor.socket.queue.usage metric.
+type ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey string
+
+const (
+	ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection           ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey = "network.io.direction"
+	ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyOptionalFileDescriptorNumber ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey = "process.unix.file_descriptor.number"
+)
+
+// ProcessUnixFileDescriptorSocketQueueUsageMetricConfig provides config for the process.unix.file_descriptor.socket.queue.usage metric.
+type ProcessUnixFileDescriptorSocketQueueUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessUnixFileDescriptorSocketQueueUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessUnixFileDescriptorSocketQueueUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection, ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyOptionalFileDescriptorNumber:
+		default:
+			return fmt.Errorf("metric process.unix.file_descriptor.socket.queue.usage doesn't have an attribute %v, valid attributes: [network.io.direction, process.unix.file_descriptor.number]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection) {
+		return fmt.Errorf("network.io.direction is a required attribute for process.unix.file_descriptor.socket.queue.usage metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessUnixFileDescriptorTimerIntervalMetricConfig provides config for the process.unix.file_descriptor.timer.interval metric.
+type ProcessUnixFileDescriptorTimerIntervalMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorTimerIntervalMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorTimerTimeLeftMetricConfig provides config for the process.unix.file_descriptor.timer.time_left metric.
+type ProcessUnixFileDescriptorTimerTimeLeftMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorTimerTimeLeftMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixFileDescriptorWatchCountMetricAttributeKey specifies the key of an attribute for the process.unix.file_descriptor.watch.count metric.
+type ProcessUnixFileDescriptorWatchCountMetricAttributeKey string
+
+const (
+	ProcessUnixFileDescriptorWatchCountMetricAttributeKeyOptionalFileDescriptorNumber ProcessUnixFileDescriptorWatchCountMetricAttributeKey = "process.unix.file_descriptor.number"
+)
+
+// ProcessUnixFileDescriptorWatchCountMetricConfig provides config for the process.unix.file_descriptor.watch.count metric.
+type ProcessUnixFileDescriptorWatchCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                                  `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessUnixFileDescriptorWatchCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessUnixFileDescriptorWatchCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessUnixFileDescriptorWatchCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessUnixFileDescriptorWatchCountMetricAttributeKeyOptionalFileDescriptorNumber:
+		default:
+			return fmt.Errorf("metric process.unix.file_descriptor.watch.count doesn't have an attribute %v, valid attributes: [process.unix.file_descriptor.number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessUnixNiceMetricConfig provides config for the process.unix.nice metric.
+type ProcessUnixNiceMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixNiceMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixResourceLimitCountMetricConfig provides config for the process.unix.resource_limit.count metric.
+type ProcessUnixResourceLimitCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixResourceLimitCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixResourceLimitPriorityMetricConfig provides config for the process.unix.resource_limit.priority metric.
+type ProcessUnixResourceLimitPriorityMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixResourceLimitPriorityMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixResourceLimitSizeMetricConfig provides config for the process.unix.resource_limit.size metric.
+type ProcessUnixResourceLimitSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixResourceLimitSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixResourceLimitTimeMetricConfig provides config for the process.unix.resource_limit.time metric.
+type ProcessUnixResourceLimitTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixResourceLimitTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// ProcessUnixSignalCountMetricAttributeKey specifies the key of an attribute for the process.unix.signal.count metric.
+type ProcessUnixSignalCountMetricAttributeKey string
+
+const (
+	ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalSet  ProcessUnixSignalCountMetricAttributeKey = "process.unix.signal.set"
+	ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalName ProcessUnixSignalCountMetricAttributeKey = "process.unix.signal.name"
+)
+
+// ProcessUnixSignalCountMetricConfig provides config for the process.unix.signal.count metric.
+type ProcessUnixSignalCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                     `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []ProcessUnixSignalCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *ProcessUnixSignalCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *ProcessUnixSignalCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalSet, ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalName:
+		default:
+			return fmt.Errorf("metric process.unix.signal.count doesn't have an attribute %v, valid attributes: [process.unix.signal.set, process.unix.signal.name]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// ProcessUptimeMetricConfig provides config for the process.uptime metric.
+type ProcessUptimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUptimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for process metrics.
 type MetricsConfig struct {
-	ProcessCPUTime                 ProcessCPUTimeMetricConfig                 `mapstructure:"process.cpu.time"`
-	ProcessDiskIo                  ProcessDiskIoMetricConfig                  `mapstructure:"process.disk.io"`
-	ProcessMemoryUsage             ProcessMemoryUsageMetricConfig             `mapstructure:"process.memory.usage"`
-	ProcessMemoryVirtual           ProcessMemoryVirtualMetricConfig           `mapstructure:"process.memory.virtual"`
-	ProcessThreadCount             ProcessThreadCountMetricConfig             `mapstructure:"process.thread.count"`
-	ProcessUnixFileDescriptorCount ProcessUnixFileDescriptorCountMetricConfig `mapstructure:"process.unix.file_descriptor.count"`
+	ProcessContextSwitches                     ProcessContextSwitchesMetricConfig                     `mapstructure:"process.context_switches"`
+	ProcessCPUAffinityCount                    ProcessCPUAffinityCountMetricConfig                    `mapstructure:"process.cpu.affinity.count"`
+	ProcessCPULogicalNumber                    ProcessCPULogicalNumberMetricConfig                    `mapstructure:"process.cpu.logical_number"`
+	ProcessCPUTime                             ProcessCPUTimeMetricConfig                             `mapstructure:"process.cpu.time"`
+	ProcessCPUUnixChildrenTime                 ProcessCPUUnixChildrenTimeMetricConfig                 `mapstructure:"process.cpu.unix.children.time"`
+	ProcessCPUUtilization                      ProcessCPUUtilizationMetricConfig                      `mapstructure:"process.cpu.utilization"`
+	ProcessDiskIo                              ProcessDiskIoMetricConfig                              `mapstructure:"process.disk.io"`
+	ProcessEnvironmentVariableCount            ProcessEnvironmentVariableCountMetricConfig            `mapstructure:"process.environment_variable.count"`
+	ProcessLinuxIoSystemCalls                  ProcessLinuxIoSystemCallsMetricConfig                  `mapstructure:"process.linux.io.system_calls"`
+	ProcessLinuxIoTransferred                  ProcessLinuxIoTransferredMetricConfig                  `mapstructure:"process.linux.io.transferred"`
+	ProcessLinuxIoPriority                     ProcessLinuxIoPriorityMetricConfig                     `mapstructure:"process.linux.io_priority"`
+	ProcessLinuxOomScore                       ProcessLinuxOomScoreMetricConfig                       `mapstructure:"process.linux.oom.score"`
+	ProcessLinuxOomScoreAdjustment             ProcessLinuxOomScoreAdjustmentMetricConfig             `mapstructure:"process.linux.oom.score_adjustment"`
+	ProcessLinuxSchedulerRunDelayTime          ProcessLinuxSchedulerRunDelayTimeMetricConfig          `mapstructure:"process.linux.scheduler.run_delay.time"`
+	ProcessLinuxSignalQueued                   ProcessLinuxSignalQueuedMetricConfig                   `mapstructure:"process.linux.signal.queued"`
+	ProcessMemoryLinuxDirty                    ProcessMemoryLinuxDirtyMetricConfig                    `mapstructure:"process.memory.linux.dirty"`
+	ProcessMemoryLinuxHugetlb                  ProcessMemoryLinuxHugetlbMetricConfig                  `mapstructure:"process.memory.linux.hugetlb"`
+	ProcessMemoryLinuxLibrary                  ProcessMemoryLinuxLibraryMetricConfig                  `mapstructure:"process.memory.linux.library"`
+	ProcessMemoryLinuxPeakVirtual              ProcessMemoryLinuxPeakVirtualMetricConfig              `mapstructure:"process.memory.linux.peak_virtual"`
+	ProcessMemoryLinuxPss                      ProcessMemoryLinuxPssMetricConfig                      `mapstructure:"process.memory.linux.pss"`
+	ProcessMemoryLinuxResidentUsage            ProcessMemoryLinuxResidentUsageMetricConfig            `mapstructure:"process.memory.linux.resident.usage"`
+	ProcessMemoryLinuxShared                   ProcessMemoryLinuxSharedMetricConfig                   `mapstructure:"process.memory.linux.shared"`
+	ProcessMemoryLinuxSwap                     ProcessMemoryLinuxSwapMetricConfig                     `mapstructure:"process.memory.linux.swap"`
+	ProcessMemoryLinuxUss                      ProcessMemoryLinuxUssMetricConfig                      `mapstructure:"process.memory.linux.uss"`
+	ProcessMemoryMappingCount                  ProcessMemoryMappingCountMetricConfig                  `mapstructure:"process.memory.mapping.count"`
+	ProcessMemoryMappingLinuxAnonymous         ProcessMemoryMappingLinuxAnonymousMetricConfig         `mapstructure:"process.memory.mapping.linux.anonymous"`
+	ProcessMemoryMappingLinuxPss               ProcessMemoryMappingLinuxPssMetricConfig               `mapstructure:"process.memory.mapping.linux.pss"`
+	ProcessMemoryMappingLinuxReferenced        ProcessMemoryMappingLinuxReferencedMetricConfig        `mapstructure:"process.memory.mapping.linux.referenced"`
+	ProcessMemoryMappingLinuxSwap              ProcessMemoryMappingLinuxSwapMetricConfig              `mapstructure:"process.memory.mapping.linux.swap"`
+	ProcessMemoryMappingSize                   ProcessMemoryMappingSizeMetricConfig                   `mapstructure:"process.memory.mapping.size"`
+	ProcessMemoryMappingUsage                  ProcessMemoryMappingUsageMetricConfig                  `mapstructure:"process.memory.mapping.usage"`
+	ProcessMemoryUnixPeak                      ProcessMemoryUnixPeakMetricConfig                      `mapstructure:"process.memory.unix.peak"`
+	ProcessMemoryUnixSegmentSize               ProcessMemoryUnixSegmentSizeMetricConfig               `mapstructure:"process.memory.unix.segment.size"`
+	ProcessMemoryUsage                         ProcessMemoryUsageMetricConfig                         `mapstructure:"process.memory.usage"`
+	ProcessMemoryUtilization                   ProcessMemoryUtilizationMetricConfig                   `mapstructure:"process.memory.utilization"`
+	ProcessMemoryVirtual                       ProcessMemoryVirtualMetricConfig                       `mapstructure:"process.memory.virtual"`
+	ProcessNetworkConnectionCount              ProcessNetworkConnectionCountMetricConfig              `mapstructure:"process.network.connection.count"`
+	ProcessPagingFaults                        ProcessPagingFaultsMetricConfig                        `mapstructure:"process.paging.faults"`
+	ProcessSignalsPending                      ProcessSignalsPendingMetricConfig                      `mapstructure:"process.signals_pending"`
+	ProcessStatus                              ProcessStatusMetricConfig                              `mapstructure:"process.status"`
+	ProcessThreadContextSwitches               ProcessThreadContextSwitchesMetricConfig               `mapstructure:"process.thread.context_switches"`
+	ProcessThreadCount                         ProcessThreadCountMetricConfig                         `mapstructure:"process.thread.count"`
+	ProcessThreadCPUTime                       ProcessThreadCPUTimeMetricConfig                       `mapstructure:"process.thread.cpu.time"`
+	ProcessThreadDiskIo                        ProcessThreadDiskIoMetricConfig                        `mapstructure:"process.thread.disk.io"`
+	ProcessThreadPagingFaults                  ProcessThreadPagingFaultsMetricConfig                  `mapstructure:"process.thread.paging.faults"`
+	ProcessUnixFileDescriptorCount             ProcessUnixFileDescriptorCountMetricConfig             `mapstructure:"process.unix.file_descriptor.count"`
+	ProcessUnixFileDescriptorFileLinkCount     ProcessUnixFileDescriptorFileLinkCountMetricConfig     `mapstructure:"process.unix.file_descriptor.file.link.count"`
+	ProcessUnixFileDescriptorFileSize          ProcessUnixFileDescriptorFileSizeMetricConfig          `mapstructure:"process.unix.file_descriptor.file.size"`
+	ProcessUnixFileDescriptorInfo              ProcessUnixFileDescriptorInfoMetricConfig              `mapstructure:"process.unix.file_descriptor.info"`
+	ProcessUnixFileDescriptorLimit             ProcessUnixFileDescriptorLimitMetricConfig             `mapstructure:"process.unix.file_descriptor.limit"`
+	ProcessUnixFileDescriptorOffset            ProcessUnixFileDescriptorOffsetMetricConfig            `mapstructure:"process.unix.file_descriptor.offset"`
+	ProcessUnixFileDescriptorPendingEventCount ProcessUnixFileDescriptorPendingEventCountMetricConfig `mapstructure:"process.unix.file_descriptor.pending_event.count"`
+	ProcessUnixFileDescriptorSocketQueueUsage  ProcessUnixFileDescriptorSocketQueueUsageMetricConfig  `mapstructure:"process.unix.file_descriptor.socket.queue.usage"`
+	ProcessUnixFileDescriptorTimerInterval     ProcessUnixFileDescriptorTimerIntervalMetricConfig     `mapstructure:"process.unix.file_descriptor.timer.interval"`
+	ProcessUnixFileDescriptorTimerTimeLeft     ProcessUnixFileDescriptorTimerTimeLeftMetricConfig     `mapstructure:"process.unix.file_descriptor.timer.time_left"`
+	ProcessUnixFileDescriptorWatchCount        ProcessUnixFileDescriptorWatchCountMetricConfig        `mapstructure:"process.unix.file_descriptor.watch.count"`
+	ProcessUnixNice                            ProcessUnixNiceMetricConfig                            `mapstructure:"process.unix.nice"`
+	ProcessUnixResourceLimitCount              ProcessUnixResourceLimitCountMetricConfig              `mapstructure:"process.unix.resource_limit.count"`
+	ProcessUnixResourceLimitPriority           ProcessUnixResourceLimitPriorityMetricConfig           `mapstructure:"process.unix.resource_limit.priority"`
+	ProcessUnixResourceLimitSize               ProcessUnixResourceLimitSizeMetricConfig               `mapstructure:"process.unix.resource_limit.size"`
+	ProcessUnixResourceLimitTime               ProcessUnixResourceLimitTimeMetricConfig               `mapstructure:"process.unix.resource_limit.time"`
+	ProcessUnixSignalCount                     ProcessUnixSignalCountMetricConfig                     `mapstructure:"process.unix.signal.count"`
+	ProcessUptime                              ProcessUptimeMetricConfig                              `mapstructure:"process.uptime"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
 	return MetricsConfig{
+		ProcessContextSwitches: ProcessContextSwitchesMetricConfig{
+			Enabled: false,
+		},
+		ProcessCPUAffinityCount: ProcessCPUAffinityCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessCPUAffinityCountMetricAttributeKey{},
+		},
+		ProcessCPULogicalNumber: ProcessCPULogicalNumberMetricConfig{
+			Enabled: false,
+		},
 		ProcessCPUTime: ProcessCPUTimeMetricConfig{
 			Enabled: true,
+		},
+		ProcessCPUUnixChildrenTime: ProcessCPUUnixChildrenTimeMetricConfig{
+			Enabled: false,
+		},
+		ProcessCPUUtilization: ProcessCPUUtilizationMetricConfig{
+			Enabled: false,
 		},
 		ProcessDiskIo: ProcessDiskIoMetricConfig{
 			Enabled: true,
 		},
+		ProcessEnvironmentVariableCount: ProcessEnvironmentVariableCountMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxIoSystemCalls: ProcessLinuxIoSystemCallsMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxIoTransferred: ProcessLinuxIoTransferredMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxIoPriority: ProcessLinuxIoPriorityMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxOomScore: ProcessLinuxOomScoreMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxOomScoreAdjustment: ProcessLinuxOomScoreAdjustmentMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxSchedulerRunDelayTime: ProcessLinuxSchedulerRunDelayTimeMetricConfig{
+			Enabled: false,
+		},
+		ProcessLinuxSignalQueued: ProcessLinuxSignalQueuedMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxDirty: ProcessMemoryLinuxDirtyMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxHugetlb: ProcessMemoryLinuxHugetlbMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxLibrary: ProcessMemoryLinuxLibraryMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxPeakVirtual: ProcessMemoryLinuxPeakVirtualMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxPss: ProcessMemoryLinuxPssMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxResidentUsage: ProcessMemoryLinuxResidentUsageMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryLinuxResidentUsageMetricAttributeKey{ProcessMemoryLinuxResidentUsageMetricAttributeKeyProcessMemoryLinuxResidentType},
+		},
+		ProcessMemoryLinuxShared: ProcessMemoryLinuxSharedMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxSwap: ProcessMemoryLinuxSwapMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryLinuxUss: ProcessMemoryLinuxUssMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryMappingCount: ProcessMemoryMappingCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingCountMetricAttributeKey{},
+		},
+		ProcessMemoryMappingLinuxAnonymous: ProcessMemoryMappingLinuxAnonymousMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingLinuxAnonymousMetricAttributeKey{},
+		},
+		ProcessMemoryMappingLinuxPss: ProcessMemoryMappingLinuxPssMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingLinuxPssMetricAttributeKey{},
+		},
+		ProcessMemoryMappingLinuxReferenced: ProcessMemoryMappingLinuxReferencedMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingLinuxReferencedMetricAttributeKey{},
+		},
+		ProcessMemoryMappingLinuxSwap: ProcessMemoryMappingLinuxSwapMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingLinuxSwapMetricAttributeKey{},
+		},
+		ProcessMemoryMappingSize: ProcessMemoryMappingSizeMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingSizeMetricAttributeKey{},
+		},
+		ProcessMemoryMappingUsage: ProcessMemoryMappingUsageMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryMappingUsageMetricAttributeKey{ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingState},
+		},
+		ProcessMemoryUnixPeak: ProcessMemoryUnixPeakMetricConfig{
+			Enabled: false,
+		},
+		ProcessMemoryUnixSegmentSize: ProcessMemoryUnixSegmentSizeMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessMemoryUnixSegmentSizeMetricAttributeKey{ProcessMemoryUnixSegmentSizeMetricAttributeKeyProcessMemoryUnixSegmentType},
+		},
 		ProcessMemoryUsage: ProcessMemoryUsageMetricConfig{
 			Enabled: true,
+		},
+		ProcessMemoryUtilization: ProcessMemoryUtilizationMetricConfig{
+			Enabled: false,
 		},
 		ProcessMemoryVirtual: ProcessMemoryVirtualMetricConfig{
 			Enabled: true,
 		},
+		ProcessNetworkConnectionCount: ProcessNetworkConnectionCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessNetworkConnectionCountMetricAttributeKey{ProcessNetworkConnectionCountMetricAttributeKeyNetworkTransport, ProcessNetworkConnectionCountMetricAttributeKeyNetworkType, ProcessNetworkConnectionCountMetricAttributeKeyNetworkConnectionState},
+		},
+		ProcessPagingFaults: ProcessPagingFaultsMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessPagingFaultsMetricAttributeKey{ProcessPagingFaultsMetricAttributeKeySystemPagingFaultType},
+		},
+		ProcessSignalsPending: ProcessSignalsPendingMetricConfig{
+			Enabled: false,
+		},
+		ProcessStatus: ProcessStatusMetricConfig{
+			Enabled: false,
+		},
+		ProcessThreadContextSwitches: ProcessThreadContextSwitchesMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessThreadContextSwitchesMetricAttributeKey{ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadName, ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType},
+		},
 		ProcessThreadCount: ProcessThreadCountMetricConfig{
 			Enabled: true,
 		},
+		ProcessThreadCPUTime: ProcessThreadCPUTimeMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessThreadCPUTimeMetricAttributeKey{ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadName, ProcessThreadCPUTimeMetricAttributeKeyChildrenCPUMode},
+		},
+		ProcessThreadDiskIo: ProcessThreadDiskIoMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessThreadDiskIoMetricAttributeKey{ProcessThreadDiskIoMetricAttributeKeyProcessThreadID, ProcessThreadDiskIoMetricAttributeKeyProcessThreadName, ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection},
+		},
+		ProcessThreadPagingFaults: ProcessThreadPagingFaultsMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessThreadPagingFaultsMetricAttributeKey{ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadName, ProcessThreadPagingFaultsMetricAttributeKeySystemPagingFaultType},
+		},
 		ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
-			Enabled: true,
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessUnixFileDescriptorCountMetricAttributeKey{},
+		},
+		ProcessUnixFileDescriptorFileLinkCount: ProcessUnixFileDescriptorFileLinkCountMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorFileSize: ProcessUnixFileDescriptorFileSizeMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorInfo: ProcessUnixFileDescriptorInfoMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorLimit: ProcessUnixFileDescriptorLimitMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorOffset: ProcessUnixFileDescriptorOffsetMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorPendingEventCount: ProcessUnixFileDescriptorPendingEventCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey{ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType},
+		},
+		ProcessUnixFileDescriptorSocketQueueUsage: ProcessUnixFileDescriptorSocketQueueUsageMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey{ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection},
+		},
+		ProcessUnixFileDescriptorTimerInterval: ProcessUnixFileDescriptorTimerIntervalMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorTimerTimeLeft: ProcessUnixFileDescriptorTimerTimeLeftMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixFileDescriptorWatchCount: ProcessUnixFileDescriptorWatchCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessUnixFileDescriptorWatchCountMetricAttributeKey{},
+		},
+		ProcessUnixNice: ProcessUnixNiceMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixResourceLimitCount: ProcessUnixResourceLimitCountMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixResourceLimitPriority: ProcessUnixResourceLimitPriorityMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixResourceLimitSize: ProcessUnixResourceLimitSizeMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixResourceLimitTime: ProcessUnixResourceLimitTimeMetricConfig{
+			Enabled: false,
+		},
+		ProcessUnixSignalCount: ProcessUnixSignalCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []ProcessUnixSignalCountMetricAttributeKey{ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalSet},
+		},
+		ProcessUptime: ProcessUptimeMetricConfig{
+			Enabled: false,
 		},
 	}
 }
@@ -188,17 +2275,55 @@ func (rac *ResourceAttributeConfig) Unmarshal(parser *confmap.Conf) error {
 
 // ResourceAttributesConfig provides config for process resource attributes.
 type ResourceAttributesConfig struct {
-	ProcessCommand        ResourceAttributeConfig `mapstructure:"process.command"`
-	ProcessCreationTime   ResourceAttributeConfig `mapstructure:"process.creation.time"`
-	ProcessExecutableName ResourceAttributeConfig `mapstructure:"process.executable.name"`
-	ProcessOwner          ResourceAttributeConfig `mapstructure:"process.owner"`
-	ProcessPid            ResourceAttributeConfig `mapstructure:"process.pid"`
+	ContainerID                      ResourceAttributeConfig `mapstructure:"container.id"`
+	ProcessArgsCount                 ResourceAttributeConfig `mapstructure:"process.args_count"`
+	ProcessCommand                   ResourceAttributeConfig `mapstructure:"process.command"`
+	ProcessCommandArgs               ResourceAttributeConfig `mapstructure:"process.command_args"`
+	ProcessCreationTime              ResourceAttributeConfig `mapstructure:"process.creation.time"`
+	ProcessExecutableName            ResourceAttributeConfig `mapstructure:"process.executable.name"`
+	ProcessExecutablePath            ResourceAttributeConfig `mapstructure:"process.executable.path"`
+	ProcessGroupLeaderPid            ResourceAttributeConfig `mapstructure:"process.group_leader.pid"`
+	ProcessLinuxCgroup               ResourceAttributeConfig `mapstructure:"process.linux.cgroup"`
+	ProcessLinuxFilesystemGroupID    ResourceAttributeConfig `mapstructure:"process.linux.filesystem_group.id"`
+	ProcessLinuxFilesystemUserID     ResourceAttributeConfig `mapstructure:"process.linux.filesystem_user.id"`
+	ProcessLinuxSystemdUnit          ResourceAttributeConfig `mapstructure:"process.linux.systemd.unit"`
+	ProcessOwner                     ResourceAttributeConfig `mapstructure:"process.owner"`
+	ProcessParentPid                 ResourceAttributeConfig `mapstructure:"process.parent_pid"`
+	ProcessPid                       ResourceAttributeConfig `mapstructure:"process.pid"`
+	ProcessRealUserID                ResourceAttributeConfig `mapstructure:"process.real_user.id"`
+	ProcessRealUserName              ResourceAttributeConfig `mapstructure:"process.real_user.name"`
+	ProcessSavedUserID               ResourceAttributeConfig `mapstructure:"process.saved_user.id"`
+	ProcessSavedUserName             ResourceAttributeConfig `mapstructure:"process.saved_user.name"`
+	ProcessSessionLeaderPid          ResourceAttributeConfig `mapstructure:"process.session_leader.pid"`
+	ProcessUnixComm                  ResourceAttributeConfig `mapstructure:"process.unix.comm"`
+	ProcessUnixGroupID               ResourceAttributeConfig `mapstructure:"process.unix.group.id"`
+	ProcessUnixIdentity              ResourceAttributeConfig `mapstructure:"process.unix.identity"`
+	ProcessUnixRealGroupID           ResourceAttributeConfig `mapstructure:"process.unix.real_group.id"`
+	ProcessUnixRootDirectory         ResourceAttributeConfig `mapstructure:"process.unix.root_directory"`
+	ProcessUnixSavedGroupID          ResourceAttributeConfig `mapstructure:"process.unix.saved_group.id"`
+	ProcessUnixSupplementaryGroupIds ResourceAttributeConfig `mapstructure:"process.unix.supplementary_group.ids"`
+	ProcessUnixTtyAttached           ResourceAttributeConfig `mapstructure:"process.unix.tty.attached"`
+	ProcessUnixTtyName               ResourceAttributeConfig `mapstructure:"process.unix.tty.name"`
+	ProcessUnixUmask                 ResourceAttributeConfig `mapstructure:"process.unix.umask"`
+	ProcessUserID                    ResourceAttributeConfig `mapstructure:"process.user.id"`
+	ProcessUserName                  ResourceAttributeConfig `mapstructure:"process.user.name"`
+	ProcessVpid                      ResourceAttributeConfig `mapstructure:"process.vpid"`
+	ProcessWorkingDirectory          ResourceAttributeConfig `mapstructure:"process.working_directory"`
 }
 
 func DefaultResourceAttributesConfig() ResourceAttributesConfig {
 	return ResourceAttributesConfig{
+		ContainerID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessArgsCount: ResourceAttributeConfig{
+			Enabled: false,
+		},
 		ProcessCommand: ResourceAttributeConfig{
 			Enabled: true,
+		},
+		ProcessCommandArgs: ResourceAttributeConfig{
+			Enabled: false,
 		},
 		ProcessCreationTime: ResourceAttributeConfig{
 			Enabled: true,
@@ -206,11 +2331,89 @@ func DefaultResourceAttributesConfig() ResourceAttributesConfig {
 		ProcessExecutableName: ResourceAttributeConfig{
 			Enabled: true,
 		},
+		ProcessExecutablePath: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessGroupLeaderPid: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessLinuxCgroup: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessLinuxFilesystemGroupID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessLinuxFilesystemUserID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessLinuxSystemdUnit: ResourceAttributeConfig{
+			Enabled: false,
+		},
 		ProcessOwner: ResourceAttributeConfig{
 			Enabled: true,
 		},
+		ProcessParentPid: ResourceAttributeConfig{
+			Enabled: false,
+		},
 		ProcessPid: ResourceAttributeConfig{
 			Enabled: true,
+		},
+		ProcessRealUserID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessRealUserName: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessSavedUserID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessSavedUserName: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessSessionLeaderPid: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixComm: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixGroupID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixIdentity: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixRealGroupID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixRootDirectory: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixSavedGroupID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixSupplementaryGroupIds: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixTtyAttached: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixTtyName: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUnixUmask: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUserID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessUserName: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessVpid: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		ProcessWorkingDirectory: ResourceAttributeConfig{
+			Enabled: false,
 		},
 	}
 }

@@ -26,31 +26,273 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "all_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					ProcessContextSwitches: ProcessContextSwitchesMetricConfig{
+						Enabled: true,
+					},
+					ProcessCPUAffinityCount: ProcessCPUAffinityCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessCPUAffinityCountMetricAttributeKey{ProcessCPUAffinityCountMetricAttributeKeyCPULogicalNumber},
+					},
+					ProcessCPULogicalNumber: ProcessCPULogicalNumberMetricConfig{
+						Enabled: true,
+					},
 					ProcessCPUTime: ProcessCPUTimeMetricConfig{
+						Enabled: true,
+					},
+					ProcessCPUUnixChildrenTime: ProcessCPUUnixChildrenTimeMetricConfig{
+						Enabled: true,
+					},
+					ProcessCPUUtilization: ProcessCPUUtilizationMetricConfig{
 						Enabled: true,
 					},
 					ProcessDiskIo: ProcessDiskIoMetricConfig{
 						Enabled: true,
 					},
+					ProcessEnvironmentVariableCount: ProcessEnvironmentVariableCountMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxIoSystemCalls: ProcessLinuxIoSystemCallsMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxIoTransferred: ProcessLinuxIoTransferredMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxIoPriority: ProcessLinuxIoPriorityMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxOomScore: ProcessLinuxOomScoreMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxOomScoreAdjustment: ProcessLinuxOomScoreAdjustmentMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxSchedulerRunDelayTime: ProcessLinuxSchedulerRunDelayTimeMetricConfig{
+						Enabled: true,
+					},
+					ProcessLinuxSignalQueued: ProcessLinuxSignalQueuedMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxDirty: ProcessMemoryLinuxDirtyMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxHugetlb: ProcessMemoryLinuxHugetlbMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxLibrary: ProcessMemoryLinuxLibraryMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxPeakVirtual: ProcessMemoryLinuxPeakVirtualMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxPss: ProcessMemoryLinuxPssMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxResidentUsage: ProcessMemoryLinuxResidentUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryLinuxResidentUsageMetricAttributeKey{ProcessMemoryLinuxResidentUsageMetricAttributeKeyProcessMemoryLinuxResidentType},
+					},
+					ProcessMemoryLinuxShared: ProcessMemoryLinuxSharedMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxSwap: ProcessMemoryLinuxSwapMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryLinuxUss: ProcessMemoryLinuxUssMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryMappingCount: ProcessMemoryMappingCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingCountMetricAttributeKey{ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingCountMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxAnonymous: ProcessMemoryMappingLinuxAnonymousMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxAnonymousMetricAttributeKey{ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxPss: ProcessMemoryMappingLinuxPssMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxPssMetricAttributeKey{ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxPssMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxReferenced: ProcessMemoryMappingLinuxReferencedMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxReferencedMetricAttributeKey{ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxSwap: ProcessMemoryMappingLinuxSwapMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxSwapMetricAttributeKey{ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxSwapMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingSize: ProcessMemoryMappingSizeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingSizeMetricAttributeKey{ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingSizeMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingUsage: ProcessMemoryMappingUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingUsageMetricAttributeKey{ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingState, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingUsageMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryUnixPeak: ProcessMemoryUnixPeakMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryUnixSegmentSize: ProcessMemoryUnixSegmentSizeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryUnixSegmentSizeMetricAttributeKey{ProcessMemoryUnixSegmentSizeMetricAttributeKeyProcessMemoryUnixSegmentType},
+					},
 					ProcessMemoryUsage: ProcessMemoryUsageMetricConfig{
+						Enabled: true,
+					},
+					ProcessMemoryUtilization: ProcessMemoryUtilizationMetricConfig{
 						Enabled: true,
 					},
 					ProcessMemoryVirtual: ProcessMemoryVirtualMetricConfig{
 						Enabled: true,
 					},
+					ProcessNetworkConnectionCount: ProcessNetworkConnectionCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessNetworkConnectionCountMetricAttributeKey{ProcessNetworkConnectionCountMetricAttributeKeyNetworkTransport, ProcessNetworkConnectionCountMetricAttributeKeyNetworkType, ProcessNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, ProcessNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, ProcessNetworkConnectionCountMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessPagingFaults: ProcessPagingFaultsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessPagingFaultsMetricAttributeKey{ProcessPagingFaultsMetricAttributeKeySystemPagingFaultType},
+					},
+					ProcessSignalsPending: ProcessSignalsPendingMetricConfig{
+						Enabled: true,
+					},
+					ProcessStatus: ProcessStatusMetricConfig{
+						Enabled: true,
+					},
+					ProcessThreadContextSwitches: ProcessThreadContextSwitchesMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadContextSwitchesMetricAttributeKey{ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadName, ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType},
+					},
 					ProcessThreadCount: ProcessThreadCountMetricConfig{
 						Enabled: true,
 					},
+					ProcessThreadCPUTime: ProcessThreadCPUTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadCPUTimeMetricAttributeKey{ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadName, ProcessThreadCPUTimeMetricAttributeKeyChildrenCPUMode},
+					},
+					ProcessThreadDiskIo: ProcessThreadDiskIoMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadDiskIoMetricAttributeKey{ProcessThreadDiskIoMetricAttributeKeyProcessThreadID, ProcessThreadDiskIoMetricAttributeKeyProcessThreadName, ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection},
+					},
+					ProcessThreadPagingFaults: ProcessThreadPagingFaultsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadPagingFaultsMetricAttributeKey{ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadName, ProcessThreadPagingFaultsMetricAttributeKeySystemPagingFaultType},
+					},
 					ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorCountMetricAttributeKey{ProcessUnixFileDescriptorCountMetricAttributeKeyOptionalFileDescriptorType},
+					},
+					ProcessUnixFileDescriptorFileLinkCount: ProcessUnixFileDescriptorFileLinkCountMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorFileSize: ProcessUnixFileDescriptorFileSizeMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorInfo: ProcessUnixFileDescriptorInfoMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorLimit: ProcessUnixFileDescriptorLimitMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorOffset: ProcessUnixFileDescriptorOffsetMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorPendingEventCount: ProcessUnixFileDescriptorPendingEventCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey{ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType, ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessUnixFileDescriptorSocketQueueUsage: ProcessUnixFileDescriptorSocketQueueUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey{ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection, ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessUnixFileDescriptorTimerInterval: ProcessUnixFileDescriptorTimerIntervalMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorTimerTimeLeft: ProcessUnixFileDescriptorTimerTimeLeftMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorWatchCount: ProcessUnixFileDescriptorWatchCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorWatchCountMetricAttributeKey{ProcessUnixFileDescriptorWatchCountMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessUnixNice: ProcessUnixNiceMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixResourceLimitCount: ProcessUnixResourceLimitCountMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixResourceLimitPriority: ProcessUnixResourceLimitPriorityMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixResourceLimitSize: ProcessUnixResourceLimitSizeMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixResourceLimitTime: ProcessUnixResourceLimitTimeMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixSignalCount: ProcessUnixSignalCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixSignalCountMetricAttributeKey{ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalSet, ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalName},
+					},
+					ProcessUptime: ProcessUptimeMetricConfig{
 						Enabled: true,
 					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
-					ProcessCommand:        ResourceAttributeConfig{Enabled: true},
-					ProcessCreationTime:   ResourceAttributeConfig{Enabled: true},
-					ProcessExecutableName: ResourceAttributeConfig{Enabled: true},
-					ProcessOwner:          ResourceAttributeConfig{Enabled: true},
-					ProcessPid:            ResourceAttributeConfig{Enabled: true},
+					ContainerID:                      ResourceAttributeConfig{Enabled: true},
+					ProcessArgsCount:                 ResourceAttributeConfig{Enabled: true},
+					ProcessCommand:                   ResourceAttributeConfig{Enabled: true},
+					ProcessCommandArgs:               ResourceAttributeConfig{Enabled: true},
+					ProcessCreationTime:              ResourceAttributeConfig{Enabled: true},
+					ProcessExecutableName:            ResourceAttributeConfig{Enabled: true},
+					ProcessExecutablePath:            ResourceAttributeConfig{Enabled: true},
+					ProcessGroupLeaderPid:            ResourceAttributeConfig{Enabled: true},
+					ProcessLinuxCgroup:               ResourceAttributeConfig{Enabled: true},
+					ProcessLinuxFilesystemGroupID:    ResourceAttributeConfig{Enabled: true},
+					ProcessLinuxFilesystemUserID:     ResourceAttributeConfig{Enabled: true},
+					ProcessLinuxSystemdUnit:          ResourceAttributeConfig{Enabled: true},
+					ProcessOwner:                     ResourceAttributeConfig{Enabled: true},
+					ProcessParentPid:                 ResourceAttributeConfig{Enabled: true},
+					ProcessPid:                       ResourceAttributeConfig{Enabled: true},
+					ProcessRealUserID:                ResourceAttributeConfig{Enabled: true},
+					ProcessRealUserName:              ResourceAttributeConfig{Enabled: true},
+					ProcessSavedUserID:               ResourceAttributeConfig{Enabled: true},
+					ProcessSavedUserName:             ResourceAttributeConfig{Enabled: true},
+					ProcessSessionLeaderPid:          ResourceAttributeConfig{Enabled: true},
+					ProcessUnixComm:                  ResourceAttributeConfig{Enabled: true},
+					ProcessUnixGroupID:               ResourceAttributeConfig{Enabled: true},
+					ProcessUnixIdentity:              ResourceAttributeConfig{Enabled: true},
+					ProcessUnixRealGroupID:           ResourceAttributeConfig{Enabled: true},
+					ProcessUnixRootDirectory:         ResourceAttributeConfig{Enabled: true},
+					ProcessUnixSavedGroupID:          ResourceAttributeConfig{Enabled: true},
+					ProcessUnixSupplementaryGroupIds: ResourceAttributeConfig{Enabled: true},
+					ProcessUnixTtyAttached:           ResourceAttributeConfig{Enabled: true},
+					ProcessUnixTtyName:               ResourceAttributeConfig{Enabled: true},
+					ProcessUnixUmask:                 ResourceAttributeConfig{Enabled: true},
+					ProcessUserID:                    ResourceAttributeConfig{Enabled: true},
+					ProcessUserName:                  ResourceAttributeConfig{Enabled: true},
+					ProcessVpid:                      ResourceAttributeConfig{Enabled: true},
+					ProcessWorkingDirectory:          ResourceAttributeConfig{Enabled: true},
 				},
 			},
 		},
@@ -58,31 +300,273 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "none_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					ProcessContextSwitches: ProcessContextSwitchesMetricConfig{
+						Enabled: false,
+					},
+					ProcessCPUAffinityCount: ProcessCPUAffinityCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessCPUAffinityCountMetricAttributeKey{ProcessCPUAffinityCountMetricAttributeKeyCPULogicalNumber},
+					},
+					ProcessCPULogicalNumber: ProcessCPULogicalNumberMetricConfig{
+						Enabled: false,
+					},
 					ProcessCPUTime: ProcessCPUTimeMetricConfig{
+						Enabled: false,
+					},
+					ProcessCPUUnixChildrenTime: ProcessCPUUnixChildrenTimeMetricConfig{
+						Enabled: false,
+					},
+					ProcessCPUUtilization: ProcessCPUUtilizationMetricConfig{
 						Enabled: false,
 					},
 					ProcessDiskIo: ProcessDiskIoMetricConfig{
 						Enabled: false,
 					},
+					ProcessEnvironmentVariableCount: ProcessEnvironmentVariableCountMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxIoSystemCalls: ProcessLinuxIoSystemCallsMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxIoTransferred: ProcessLinuxIoTransferredMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxIoPriority: ProcessLinuxIoPriorityMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxOomScore: ProcessLinuxOomScoreMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxOomScoreAdjustment: ProcessLinuxOomScoreAdjustmentMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxSchedulerRunDelayTime: ProcessLinuxSchedulerRunDelayTimeMetricConfig{
+						Enabled: false,
+					},
+					ProcessLinuxSignalQueued: ProcessLinuxSignalQueuedMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxDirty: ProcessMemoryLinuxDirtyMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxHugetlb: ProcessMemoryLinuxHugetlbMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxLibrary: ProcessMemoryLinuxLibraryMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxPeakVirtual: ProcessMemoryLinuxPeakVirtualMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxPss: ProcessMemoryLinuxPssMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxResidentUsage: ProcessMemoryLinuxResidentUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryLinuxResidentUsageMetricAttributeKey{ProcessMemoryLinuxResidentUsageMetricAttributeKeyProcessMemoryLinuxResidentType},
+					},
+					ProcessMemoryLinuxShared: ProcessMemoryLinuxSharedMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxSwap: ProcessMemoryLinuxSwapMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryLinuxUss: ProcessMemoryLinuxUssMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryMappingCount: ProcessMemoryMappingCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingCountMetricAttributeKey{ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingCountMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxAnonymous: ProcessMemoryMappingLinuxAnonymousMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxAnonymousMetricAttributeKey{ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxPss: ProcessMemoryMappingLinuxPssMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxPssMetricAttributeKey{ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxPssMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxReferenced: ProcessMemoryMappingLinuxReferencedMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxReferencedMetricAttributeKey{ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingLinuxSwap: ProcessMemoryMappingLinuxSwapMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingLinuxSwapMetricAttributeKey{ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingLinuxSwapMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingSize: ProcessMemoryMappingSizeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingSizeMetricAttributeKey{ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingSizeMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryMappingUsage: ProcessMemoryMappingUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryMappingUsageMetricAttributeKey{ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingState, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingName, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressStart, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressEnd, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingPermissions, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingOffset, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingDevice, ProcessMemoryMappingUsageMetricAttributeKeyFileInode},
+					},
+					ProcessMemoryUnixPeak: ProcessMemoryUnixPeakMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryUnixSegmentSize: ProcessMemoryUnixSegmentSizeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessMemoryUnixSegmentSizeMetricAttributeKey{ProcessMemoryUnixSegmentSizeMetricAttributeKeyProcessMemoryUnixSegmentType},
+					},
 					ProcessMemoryUsage: ProcessMemoryUsageMetricConfig{
+						Enabled: false,
+					},
+					ProcessMemoryUtilization: ProcessMemoryUtilizationMetricConfig{
 						Enabled: false,
 					},
 					ProcessMemoryVirtual: ProcessMemoryVirtualMetricConfig{
 						Enabled: false,
 					},
+					ProcessNetworkConnectionCount: ProcessNetworkConnectionCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessNetworkConnectionCountMetricAttributeKey{ProcessNetworkConnectionCountMetricAttributeKeyNetworkTransport, ProcessNetworkConnectionCountMetricAttributeKeyNetworkType, ProcessNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, ProcessNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, ProcessNetworkConnectionCountMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessPagingFaults: ProcessPagingFaultsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessPagingFaultsMetricAttributeKey{ProcessPagingFaultsMetricAttributeKeySystemPagingFaultType},
+					},
+					ProcessSignalsPending: ProcessSignalsPendingMetricConfig{
+						Enabled: false,
+					},
+					ProcessStatus: ProcessStatusMetricConfig{
+						Enabled: false,
+					},
+					ProcessThreadContextSwitches: ProcessThreadContextSwitchesMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadContextSwitchesMetricAttributeKey{ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadName, ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType},
+					},
 					ProcessThreadCount: ProcessThreadCountMetricConfig{
 						Enabled: false,
 					},
+					ProcessThreadCPUTime: ProcessThreadCPUTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadCPUTimeMetricAttributeKey{ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadName, ProcessThreadCPUTimeMetricAttributeKeyChildrenCPUMode},
+					},
+					ProcessThreadDiskIo: ProcessThreadDiskIoMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadDiskIoMetricAttributeKey{ProcessThreadDiskIoMetricAttributeKeyProcessThreadID, ProcessThreadDiskIoMetricAttributeKeyProcessThreadName, ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection},
+					},
+					ProcessThreadPagingFaults: ProcessThreadPagingFaultsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessThreadPagingFaultsMetricAttributeKey{ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadName, ProcessThreadPagingFaultsMetricAttributeKeySystemPagingFaultType},
+					},
 					ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorCountMetricAttributeKey{ProcessUnixFileDescriptorCountMetricAttributeKeyOptionalFileDescriptorType},
+					},
+					ProcessUnixFileDescriptorFileLinkCount: ProcessUnixFileDescriptorFileLinkCountMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorFileSize: ProcessUnixFileDescriptorFileSizeMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorInfo: ProcessUnixFileDescriptorInfoMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorLimit: ProcessUnixFileDescriptorLimitMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorOffset: ProcessUnixFileDescriptorOffsetMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorPendingEventCount: ProcessUnixFileDescriptorPendingEventCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey{ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType, ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessUnixFileDescriptorSocketQueueUsage: ProcessUnixFileDescriptorSocketQueueUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey{ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection, ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessUnixFileDescriptorTimerInterval: ProcessUnixFileDescriptorTimerIntervalMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorTimerTimeLeft: ProcessUnixFileDescriptorTimerTimeLeftMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixFileDescriptorWatchCount: ProcessUnixFileDescriptorWatchCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixFileDescriptorWatchCountMetricAttributeKey{ProcessUnixFileDescriptorWatchCountMetricAttributeKeyOptionalFileDescriptorNumber},
+					},
+					ProcessUnixNice: ProcessUnixNiceMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixResourceLimitCount: ProcessUnixResourceLimitCountMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixResourceLimitPriority: ProcessUnixResourceLimitPriorityMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixResourceLimitSize: ProcessUnixResourceLimitSizeMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixResourceLimitTime: ProcessUnixResourceLimitTimeMetricConfig{
+						Enabled: false,
+					},
+					ProcessUnixSignalCount: ProcessUnixSignalCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []ProcessUnixSignalCountMetricAttributeKey{ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalSet, ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalName},
+					},
+					ProcessUptime: ProcessUptimeMetricConfig{
 						Enabled: false,
 					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
-					ProcessCommand:        ResourceAttributeConfig{Enabled: false},
-					ProcessCreationTime:   ResourceAttributeConfig{Enabled: false},
-					ProcessExecutableName: ResourceAttributeConfig{Enabled: false},
-					ProcessOwner:          ResourceAttributeConfig{Enabled: false},
-					ProcessPid:            ResourceAttributeConfig{Enabled: false},
+					ContainerID:                      ResourceAttributeConfig{Enabled: false},
+					ProcessArgsCount:                 ResourceAttributeConfig{Enabled: false},
+					ProcessCommand:                   ResourceAttributeConfig{Enabled: false},
+					ProcessCommandArgs:               ResourceAttributeConfig{Enabled: false},
+					ProcessCreationTime:              ResourceAttributeConfig{Enabled: false},
+					ProcessExecutableName:            ResourceAttributeConfig{Enabled: false},
+					ProcessExecutablePath:            ResourceAttributeConfig{Enabled: false},
+					ProcessGroupLeaderPid:            ResourceAttributeConfig{Enabled: false},
+					ProcessLinuxCgroup:               ResourceAttributeConfig{Enabled: false},
+					ProcessLinuxFilesystemGroupID:    ResourceAttributeConfig{Enabled: false},
+					ProcessLinuxFilesystemUserID:     ResourceAttributeConfig{Enabled: false},
+					ProcessLinuxSystemdUnit:          ResourceAttributeConfig{Enabled: false},
+					ProcessOwner:                     ResourceAttributeConfig{Enabled: false},
+					ProcessParentPid:                 ResourceAttributeConfig{Enabled: false},
+					ProcessPid:                       ResourceAttributeConfig{Enabled: false},
+					ProcessRealUserID:                ResourceAttributeConfig{Enabled: false},
+					ProcessRealUserName:              ResourceAttributeConfig{Enabled: false},
+					ProcessSavedUserID:               ResourceAttributeConfig{Enabled: false},
+					ProcessSavedUserName:             ResourceAttributeConfig{Enabled: false},
+					ProcessSessionLeaderPid:          ResourceAttributeConfig{Enabled: false},
+					ProcessUnixComm:                  ResourceAttributeConfig{Enabled: false},
+					ProcessUnixGroupID:               ResourceAttributeConfig{Enabled: false},
+					ProcessUnixIdentity:              ResourceAttributeConfig{Enabled: false},
+					ProcessUnixRealGroupID:           ResourceAttributeConfig{Enabled: false},
+					ProcessUnixRootDirectory:         ResourceAttributeConfig{Enabled: false},
+					ProcessUnixSavedGroupID:          ResourceAttributeConfig{Enabled: false},
+					ProcessUnixSupplementaryGroupIds: ResourceAttributeConfig{Enabled: false},
+					ProcessUnixTtyAttached:           ResourceAttributeConfig{Enabled: false},
+					ProcessUnixTtyName:               ResourceAttributeConfig{Enabled: false},
+					ProcessUnixUmask:                 ResourceAttributeConfig{Enabled: false},
+					ProcessUserID:                    ResourceAttributeConfig{Enabled: false},
+					ProcessUserName:                  ResourceAttributeConfig{Enabled: false},
+					ProcessVpid:                      ResourceAttributeConfig{Enabled: false},
+					ProcessWorkingDirectory:          ResourceAttributeConfig{Enabled: false},
 				},
 			},
 		},
@@ -90,10 +574,262 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(ProcessCPUTimeMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(ProcessContextSwitchesMetricConfig{}, ProcessCPUAffinityCountMetricConfig{}, ProcessCPULogicalNumberMetricConfig{}, ProcessCPUTimeMetricConfig{}, ProcessCPUUnixChildrenTimeMetricConfig{}, ProcessCPUUtilizationMetricConfig{}, ProcessDiskIoMetricConfig{}, ProcessEnvironmentVariableCountMetricConfig{}, ProcessLinuxIoSystemCallsMetricConfig{}, ProcessLinuxIoTransferredMetricConfig{}, ProcessLinuxIoPriorityMetricConfig{}, ProcessLinuxOomScoreMetricConfig{}, ProcessLinuxOomScoreAdjustmentMetricConfig{}, ProcessLinuxSchedulerRunDelayTimeMetricConfig{}, ProcessLinuxSignalQueuedMetricConfig{}, ProcessMemoryLinuxDirtyMetricConfig{}, ProcessMemoryLinuxHugetlbMetricConfig{}, ProcessMemoryLinuxLibraryMetricConfig{}, ProcessMemoryLinuxPeakVirtualMetricConfig{}, ProcessMemoryLinuxPssMetricConfig{}, ProcessMemoryLinuxResidentUsageMetricConfig{}, ProcessMemoryLinuxSharedMetricConfig{}, ProcessMemoryLinuxSwapMetricConfig{}, ProcessMemoryLinuxUssMetricConfig{}, ProcessMemoryMappingCountMetricConfig{}, ProcessMemoryMappingLinuxAnonymousMetricConfig{}, ProcessMemoryMappingLinuxPssMetricConfig{}, ProcessMemoryMappingLinuxReferencedMetricConfig{}, ProcessMemoryMappingLinuxSwapMetricConfig{}, ProcessMemoryMappingSizeMetricConfig{}, ProcessMemoryMappingUsageMetricConfig{}, ProcessMemoryUnixPeakMetricConfig{}, ProcessMemoryUnixSegmentSizeMetricConfig{}, ProcessMemoryUsageMetricConfig{}, ProcessMemoryUtilizationMetricConfig{}, ProcessMemoryVirtualMetricConfig{}, ProcessNetworkConnectionCountMetricConfig{}, ProcessPagingFaultsMetricConfig{}, ProcessSignalsPendingMetricConfig{}, ProcessStatusMetricConfig{}, ProcessThreadContextSwitchesMetricConfig{}, ProcessThreadCountMetricConfig{}, ProcessThreadCPUTimeMetricConfig{}, ProcessThreadDiskIoMetricConfig{}, ProcessThreadPagingFaultsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ProcessUnixFileDescriptorFileLinkCountMetricConfig{}, ProcessUnixFileDescriptorFileSizeMetricConfig{}, ProcessUnixFileDescriptorInfoMetricConfig{}, ProcessUnixFileDescriptorLimitMetricConfig{}, ProcessUnixFileDescriptorOffsetMetricConfig{}, ProcessUnixFileDescriptorPendingEventCountMetricConfig{}, ProcessUnixFileDescriptorSocketQueueUsageMetricConfig{}, ProcessUnixFileDescriptorTimerIntervalMetricConfig{}, ProcessUnixFileDescriptorTimerTimeLeftMetricConfig{}, ProcessUnixFileDescriptorWatchCountMetricConfig{}, ProcessUnixNiceMetricConfig{}, ProcessUnixResourceLimitCountMetricConfig{}, ProcessUnixResourceLimitPriorityMetricConfig{}, ProcessUnixResourceLimitSizeMetricConfig{}, ProcessUnixResourceLimitTimeMetricConfig{}, ProcessUnixSignalCountMetricConfig{}, ProcessUptimeMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
+}
+
+func TestProcessCPUAffinityCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessCPUAffinityCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessCPUAffinityCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.cpu.affinity.count doesn't have an attribute invalid, valid attributes: [cpu.logical_number]")
+
+	cfg = DefaultMetricsConfig().ProcessCPUAffinityCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryLinuxResidentUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryLinuxResidentUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryLinuxResidentUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.linux.resident.usage doesn't have an attribute invalid, valid attributes: [process.memory.linux.resident.type]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryLinuxResidentUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.count doesn't have an attribute invalid, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingLinuxAnonymousMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingLinuxAnonymous
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingLinuxAnonymousMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.linux.anonymous doesn't have an attribute invalid, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingLinuxAnonymous
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingLinuxPssMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingLinuxPss
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingLinuxPssMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.linux.pss doesn't have an attribute invalid, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingLinuxPss
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingLinuxReferencedMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingLinuxReferenced
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingLinuxReferencedMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.linux.referenced doesn't have an attribute invalid, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingLinuxReferenced
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingLinuxSwapMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingLinuxSwap
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingLinuxSwapMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.linux.swap doesn't have an attribute invalid, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingLinuxSwap
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingSizeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingSize
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingSizeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.size doesn't have an attribute invalid, valid attributes: [process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingSize
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryMappingUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryMappingUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryMappingUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.mapping.usage doesn't have an attribute invalid, valid attributes: [process.memory.mapping.state, process.memory.mapping.name, process.memory.mapping.address.start, process.memory.mapping.address.end, process.memory.mapping.permissions, process.memory.mapping.offset, process.memory.mapping.device, file.inode]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryMappingUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessMemoryUnixSegmentSizeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessMemoryUnixSegmentSize
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessMemoryUnixSegmentSizeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.memory.unix.segment.size doesn't have an attribute invalid, valid attributes: [process.memory.unix.segment.type]")
+
+	cfg = DefaultMetricsConfig().ProcessMemoryUnixSegmentSize
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessNetworkConnectionCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessNetworkConnectionCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessNetworkConnectionCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.network.connection.count doesn't have an attribute invalid, valid attributes: [network.transport, network.type, network.connection.state, network.local.address, network.local.port, network.peer.address, network.peer.port, process.unix.socket.type, process.unix.file_descriptor.number]")
+
+	cfg = DefaultMetricsConfig().ProcessNetworkConnectionCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessPagingFaultsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessPagingFaults
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessPagingFaultsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.paging.faults doesn't have an attribute invalid, valid attributes: [system.paging.fault.type]")
+
+	cfg = DefaultMetricsConfig().ProcessPagingFaults
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessThreadContextSwitchesMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessThreadContextSwitches
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessThreadContextSwitchesMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.thread.context_switches doesn't have an attribute invalid, valid attributes: [process.thread.id, process.thread.name, process.context_switch.type]")
+
+	cfg = DefaultMetricsConfig().ProcessThreadContextSwitches
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessThreadCPUTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessThreadCPUTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessThreadCPUTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.thread.cpu.time doesn't have an attribute invalid, valid attributes: [process.thread.id, process.thread.name, cpu.mode]")
+
+	cfg = DefaultMetricsConfig().ProcessThreadCPUTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessThreadDiskIoMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessThreadDiskIo
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessThreadDiskIoMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.thread.disk.io doesn't have an attribute invalid, valid attributes: [process.thread.id, process.thread.name, disk.io.direction]")
+
+	cfg = DefaultMetricsConfig().ProcessThreadDiskIo
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessThreadPagingFaultsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessThreadPagingFaults
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessThreadPagingFaultsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.thread.paging.faults doesn't have an attribute invalid, valid attributes: [process.thread.id, process.thread.name, system.paging.fault.type]")
+
+	cfg = DefaultMetricsConfig().ProcessThreadPagingFaults
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessUnixFileDescriptorCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessUnixFileDescriptorCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessUnixFileDescriptorCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.unix.file_descriptor.count doesn't have an attribute invalid, valid attributes: [process.unix.file_descriptor.type]")
+
+	cfg = DefaultMetricsConfig().ProcessUnixFileDescriptorCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessUnixFileDescriptorPendingEventCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessUnixFileDescriptorPendingEventCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessUnixFileDescriptorPendingEventCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.unix.file_descriptor.pending_event.count doesn't have an attribute invalid, valid attributes: [process.unix.file_descriptor.type, process.unix.file_descriptor.number]")
+
+	cfg = DefaultMetricsConfig().ProcessUnixFileDescriptorPendingEventCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessUnixFileDescriptorSocketQueueUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessUnixFileDescriptorSocketQueueUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.unix.file_descriptor.socket.queue.usage doesn't have an attribute invalid, valid attributes: [network.io.direction, process.unix.file_descriptor.number]")
+
+	cfg = DefaultMetricsConfig().ProcessUnixFileDescriptorSocketQueueUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessUnixFileDescriptorWatchCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessUnixFileDescriptorWatchCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessUnixFileDescriptorWatchCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.unix.file_descriptor.watch.count doesn't have an attribute invalid, valid attributes: [process.unix.file_descriptor.number]")
+
+	cfg = DefaultMetricsConfig().ProcessUnixFileDescriptorWatchCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestProcessUnixSignalCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().ProcessUnixSignalCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []ProcessUnixSignalCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric process.unix.signal.count doesn't have an attribute invalid, valid attributes: [process.unix.signal.set, process.unix.signal.name]")
+
+	cfg = DefaultMetricsConfig().ProcessUnixSignalCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
 func loadMetricsBuilderConfig(t *testing.T, name string) MetricsBuilderConfig {
@@ -118,21 +854,79 @@ func TestResourceAttributesConfig(t *testing.T) {
 		{
 			name: "all_set",
 			want: ResourceAttributesConfig{
-				ProcessCommand:        ResourceAttributeConfig{Enabled: true},
-				ProcessCreationTime:   ResourceAttributeConfig{Enabled: true},
-				ProcessExecutableName: ResourceAttributeConfig{Enabled: true},
-				ProcessOwner:          ResourceAttributeConfig{Enabled: true},
-				ProcessPid:            ResourceAttributeConfig{Enabled: true},
+				ContainerID:                      ResourceAttributeConfig{Enabled: true},
+				ProcessArgsCount:                 ResourceAttributeConfig{Enabled: true},
+				ProcessCommand:                   ResourceAttributeConfig{Enabled: true},
+				ProcessCommandArgs:               ResourceAttributeConfig{Enabled: true},
+				ProcessCreationTime:              ResourceAttributeConfig{Enabled: true},
+				ProcessExecutableName:            ResourceAttributeConfig{Enabled: true},
+				ProcessExecutablePath:            ResourceAttributeConfig{Enabled: true},
+				ProcessGroupLeaderPid:            ResourceAttributeConfig{Enabled: true},
+				ProcessLinuxCgroup:               ResourceAttributeConfig{Enabled: true},
+				ProcessLinuxFilesystemGroupID:    ResourceAttributeConfig{Enabled: true},
+				ProcessLinuxFilesystemUserID:     ResourceAttributeConfig{Enabled: true},
+				ProcessLinuxSystemdUnit:          ResourceAttributeConfig{Enabled: true},
+				ProcessOwner:                     ResourceAttributeConfig{Enabled: true},
+				ProcessParentPid:                 ResourceAttributeConfig{Enabled: true},
+				ProcessPid:                       ResourceAttributeConfig{Enabled: true},
+				ProcessRealUserID:                ResourceAttributeConfig{Enabled: true},
+				ProcessRealUserName:              ResourceAttributeConfig{Enabled: true},
+				ProcessSavedUserID:               ResourceAttributeConfig{Enabled: true},
+				ProcessSavedUserName:             ResourceAttributeConfig{Enabled: true},
+				ProcessSessionLeaderPid:          ResourceAttributeConfig{Enabled: true},
+				ProcessUnixComm:                  ResourceAttributeConfig{Enabled: true},
+				ProcessUnixGroupID:               ResourceAttributeConfig{Enabled: true},
+				ProcessUnixIdentity:              ResourceAttributeConfig{Enabled: true},
+				ProcessUnixRealGroupID:           ResourceAttributeConfig{Enabled: true},
+				ProcessUnixRootDirectory:         ResourceAttributeConfig{Enabled: true},
+				ProcessUnixSavedGroupID:          ResourceAttributeConfig{Enabled: true},
+				ProcessUnixSupplementaryGroupIds: ResourceAttributeConfig{Enabled: true},
+				ProcessUnixTtyAttached:           ResourceAttributeConfig{Enabled: true},
+				ProcessUnixTtyName:               ResourceAttributeConfig{Enabled: true},
+				ProcessUnixUmask:                 ResourceAttributeConfig{Enabled: true},
+				ProcessUserID:                    ResourceAttributeConfig{Enabled: true},
+				ProcessUserName:                  ResourceAttributeConfig{Enabled: true},
+				ProcessVpid:                      ResourceAttributeConfig{Enabled: true},
+				ProcessWorkingDirectory:          ResourceAttributeConfig{Enabled: true},
 			},
 		},
 		{
 			name: "none_set",
 			want: ResourceAttributesConfig{
-				ProcessCommand:        ResourceAttributeConfig{Enabled: false},
-				ProcessCreationTime:   ResourceAttributeConfig{Enabled: false},
-				ProcessExecutableName: ResourceAttributeConfig{Enabled: false},
-				ProcessOwner:          ResourceAttributeConfig{Enabled: false},
-				ProcessPid:            ResourceAttributeConfig{Enabled: false},
+				ContainerID:                      ResourceAttributeConfig{Enabled: false},
+				ProcessArgsCount:                 ResourceAttributeConfig{Enabled: false},
+				ProcessCommand:                   ResourceAttributeConfig{Enabled: false},
+				ProcessCommandArgs:               ResourceAttributeConfig{Enabled: false},
+				ProcessCreationTime:              ResourceAttributeConfig{Enabled: false},
+				ProcessExecutableName:            ResourceAttributeConfig{Enabled: false},
+				ProcessExecutablePath:            ResourceAttributeConfig{Enabled: false},
+				ProcessGroupLeaderPid:            ResourceAttributeConfig{Enabled: false},
+				ProcessLinuxCgroup:               ResourceAttributeConfig{Enabled: false},
+				ProcessLinuxFilesystemGroupID:    ResourceAttributeConfig{Enabled: false},
+				ProcessLinuxFilesystemUserID:     ResourceAttributeConfig{Enabled: false},
+				ProcessLinuxSystemdUnit:          ResourceAttributeConfig{Enabled: false},
+				ProcessOwner:                     ResourceAttributeConfig{Enabled: false},
+				ProcessParentPid:                 ResourceAttributeConfig{Enabled: false},
+				ProcessPid:                       ResourceAttributeConfig{Enabled: false},
+				ProcessRealUserID:                ResourceAttributeConfig{Enabled: false},
+				ProcessRealUserName:              ResourceAttributeConfig{Enabled: false},
+				ProcessSavedUserID:               ResourceAttributeConfig{Enabled: false},
+				ProcessSavedUserName:             ResourceAttributeConfig{Enabled: false},
+				ProcessSessionLeaderPid:          ResourceAttributeConfig{Enabled: false},
+				ProcessUnixComm:                  ResourceAttributeConfig{Enabled: false},
+				ProcessUnixGroupID:               ResourceAttributeConfig{Enabled: false},
+				ProcessUnixIdentity:              ResourceAttributeConfig{Enabled: false},
+				ProcessUnixRealGroupID:           ResourceAttributeConfig{Enabled: false},
+				ProcessUnixRootDirectory:         ResourceAttributeConfig{Enabled: false},
+				ProcessUnixSavedGroupID:          ResourceAttributeConfig{Enabled: false},
+				ProcessUnixSupplementaryGroupIds: ResourceAttributeConfig{Enabled: false},
+				ProcessUnixTtyAttached:           ResourceAttributeConfig{Enabled: false},
+				ProcessUnixTtyName:               ResourceAttributeConfig{Enabled: false},
+				ProcessUnixUmask:                 ResourceAttributeConfig{Enabled: false},
+				ProcessUserID:                    ResourceAttributeConfig{Enabled: false},
+				ProcessUserName:                  ResourceAttributeConfig{Enabled: false},
+				ProcessVpid:                      ResourceAttributeConfig{Enabled: false},
+				ProcessWorkingDirectory:          ResourceAttributeConfig{Enabled: false},
 			},
 		},
 	}

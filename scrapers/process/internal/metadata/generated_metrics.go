@@ -9,6 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/scraper"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"slices"
 	"time"
 )
 
@@ -71,41 +72,1322 @@ var MapAttributeDiskIoDirection = map[string]AttributeDiskIoDirection{
 	"write": AttributeDiskIoDirectionWrite,
 }
 
+// AttributeNetworkConnectionState specifies the value network.connection.state attribute.
+type AttributeNetworkConnectionState int
+
+const (
+	_ AttributeNetworkConnectionState = iota
+	AttributeNetworkConnectionStateEstablished
+	AttributeNetworkConnectionStateSynSent
+	AttributeNetworkConnectionStateSynReceived
+	AttributeNetworkConnectionStateFinWait1
+	AttributeNetworkConnectionStateFinWait2
+	AttributeNetworkConnectionStateTimeWait
+	AttributeNetworkConnectionStateClosed
+	AttributeNetworkConnectionStateCloseWait
+	AttributeNetworkConnectionStateLastAck
+	AttributeNetworkConnectionStateListen
+	AttributeNetworkConnectionStateClosing
+)
+
+// String returns the string representation of the AttributeNetworkConnectionState.
+func (av AttributeNetworkConnectionState) String() string {
+	switch av {
+	case AttributeNetworkConnectionStateEstablished:
+		return "established"
+	case AttributeNetworkConnectionStateSynSent:
+		return "syn_sent"
+	case AttributeNetworkConnectionStateSynReceived:
+		return "syn_received"
+	case AttributeNetworkConnectionStateFinWait1:
+		return "fin_wait_1"
+	case AttributeNetworkConnectionStateFinWait2:
+		return "fin_wait_2"
+	case AttributeNetworkConnectionStateTimeWait:
+		return "time_wait"
+	case AttributeNetworkConnectionStateClosed:
+		return "closed"
+	case AttributeNetworkConnectionStateCloseWait:
+		return "close_wait"
+	case AttributeNetworkConnectionStateLastAck:
+		return "last_ack"
+	case AttributeNetworkConnectionStateListen:
+		return "listen"
+	case AttributeNetworkConnectionStateClosing:
+		return "closing"
+	}
+	return ""
+}
+
+// MapAttributeNetworkConnectionState is a helper map of string to AttributeNetworkConnectionState attribute value.
+var MapAttributeNetworkConnectionState = map[string]AttributeNetworkConnectionState{
+	"established":  AttributeNetworkConnectionStateEstablished,
+	"syn_sent":     AttributeNetworkConnectionStateSynSent,
+	"syn_received": AttributeNetworkConnectionStateSynReceived,
+	"fin_wait_1":   AttributeNetworkConnectionStateFinWait1,
+	"fin_wait_2":   AttributeNetworkConnectionStateFinWait2,
+	"time_wait":    AttributeNetworkConnectionStateTimeWait,
+	"closed":       AttributeNetworkConnectionStateClosed,
+	"close_wait":   AttributeNetworkConnectionStateCloseWait,
+	"last_ack":     AttributeNetworkConnectionStateLastAck,
+	"listen":       AttributeNetworkConnectionStateListen,
+	"closing":      AttributeNetworkConnectionStateClosing,
+}
+
+// AttributeNetworkIoDirection specifies the value network.io.direction attribute.
+type AttributeNetworkIoDirection int
+
+const (
+	_ AttributeNetworkIoDirection = iota
+	AttributeNetworkIoDirectionReceive
+	AttributeNetworkIoDirectionTransmit
+)
+
+// String returns the string representation of the AttributeNetworkIoDirection.
+func (av AttributeNetworkIoDirection) String() string {
+	switch av {
+	case AttributeNetworkIoDirectionReceive:
+		return "receive"
+	case AttributeNetworkIoDirectionTransmit:
+		return "transmit"
+	}
+	return ""
+}
+
+// MapAttributeNetworkIoDirection is a helper map of string to AttributeNetworkIoDirection attribute value.
+var MapAttributeNetworkIoDirection = map[string]AttributeNetworkIoDirection{
+	"receive":  AttributeNetworkIoDirectionReceive,
+	"transmit": AttributeNetworkIoDirectionTransmit,
+}
+
+// AttributeNetworkTransport specifies the value network.transport attribute.
+type AttributeNetworkTransport int
+
+const (
+	_ AttributeNetworkTransport = iota
+	AttributeNetworkTransportTCP
+	AttributeNetworkTransportUDP
+	AttributeNetworkTransportUnix
+)
+
+// String returns the string representation of the AttributeNetworkTransport.
+func (av AttributeNetworkTransport) String() string {
+	switch av {
+	case AttributeNetworkTransportTCP:
+		return "tcp"
+	case AttributeNetworkTransportUDP:
+		return "udp"
+	case AttributeNetworkTransportUnix:
+		return "unix"
+	}
+	return ""
+}
+
+// MapAttributeNetworkTransport is a helper map of string to AttributeNetworkTransport attribute value.
+var MapAttributeNetworkTransport = map[string]AttributeNetworkTransport{
+	"tcp":  AttributeNetworkTransportTCP,
+	"udp":  AttributeNetworkTransportUDP,
+	"unix": AttributeNetworkTransportUnix,
+}
+
+// AttributeNetworkType specifies the value network.type attribute.
+type AttributeNetworkType int
+
+const (
+	_ AttributeNetworkType = iota
+	AttributeNetworkTypeIpv4
+	AttributeNetworkTypeIpv6
+)
+
+// String returns the string representation of the AttributeNetworkType.
+func (av AttributeNetworkType) String() string {
+	switch av {
+	case AttributeNetworkTypeIpv4:
+		return "ipv4"
+	case AttributeNetworkTypeIpv6:
+		return "ipv6"
+	}
+	return ""
+}
+
+// MapAttributeNetworkType is a helper map of string to AttributeNetworkType attribute value.
+var MapAttributeNetworkType = map[string]AttributeNetworkType{
+	"ipv4": AttributeNetworkTypeIpv4,
+	"ipv6": AttributeNetworkTypeIpv6,
+}
+
+// AttributeOptionalFileDescriptorType specifies the value optional.file_descriptor.type attribute.
+type AttributeOptionalFileDescriptorType int
+
+const (
+	_ AttributeOptionalFileDescriptorType = iota
+	AttributeOptionalFileDescriptorTypeFile
+	AttributeOptionalFileDescriptorTypeSocket
+	AttributeOptionalFileDescriptorTypePipe
+	AttributeOptionalFileDescriptorTypeFifo
+	AttributeOptionalFileDescriptorTypeKqueue
+	AttributeOptionalFileDescriptorTypeProcdesc
+	AttributeOptionalFileDescriptorTypeInotify
+	AttributeOptionalFileDescriptorTypeSignalfd
+	AttributeOptionalFileDescriptorTypeEpoll
+	AttributeOptionalFileDescriptorTypeTimerfd
+	AttributeOptionalFileDescriptorTypePidfd
+	AttributeOptionalFileDescriptorTypeEventfd
+	AttributeOptionalFileDescriptorTypeUnknown
+)
+
+// String returns the string representation of the AttributeOptionalFileDescriptorType.
+func (av AttributeOptionalFileDescriptorType) String() string {
+	switch av {
+	case AttributeOptionalFileDescriptorTypeFile:
+		return "file"
+	case AttributeOptionalFileDescriptorTypeSocket:
+		return "socket"
+	case AttributeOptionalFileDescriptorTypePipe:
+		return "pipe"
+	case AttributeOptionalFileDescriptorTypeFifo:
+		return "fifo"
+	case AttributeOptionalFileDescriptorTypeKqueue:
+		return "kqueue"
+	case AttributeOptionalFileDescriptorTypeProcdesc:
+		return "procdesc"
+	case AttributeOptionalFileDescriptorTypeInotify:
+		return "inotify"
+	case AttributeOptionalFileDescriptorTypeSignalfd:
+		return "signalfd"
+	case AttributeOptionalFileDescriptorTypeEpoll:
+		return "epoll"
+	case AttributeOptionalFileDescriptorTypeTimerfd:
+		return "timerfd"
+	case AttributeOptionalFileDescriptorTypePidfd:
+		return "pidfd"
+	case AttributeOptionalFileDescriptorTypeEventfd:
+		return "eventfd"
+	case AttributeOptionalFileDescriptorTypeUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeOptionalFileDescriptorType is a helper map of string to AttributeOptionalFileDescriptorType attribute value.
+var MapAttributeOptionalFileDescriptorType = map[string]AttributeOptionalFileDescriptorType{
+	"file":     AttributeOptionalFileDescriptorTypeFile,
+	"socket":   AttributeOptionalFileDescriptorTypeSocket,
+	"pipe":     AttributeOptionalFileDescriptorTypePipe,
+	"fifo":     AttributeOptionalFileDescriptorTypeFifo,
+	"kqueue":   AttributeOptionalFileDescriptorTypeKqueue,
+	"procdesc": AttributeOptionalFileDescriptorTypeProcdesc,
+	"inotify":  AttributeOptionalFileDescriptorTypeInotify,
+	"signalfd": AttributeOptionalFileDescriptorTypeSignalfd,
+	"epoll":    AttributeOptionalFileDescriptorTypeEpoll,
+	"timerfd":  AttributeOptionalFileDescriptorTypeTimerfd,
+	"pidfd":    AttributeOptionalFileDescriptorTypePidfd,
+	"eventfd":  AttributeOptionalFileDescriptorTypeEventfd,
+	"unknown":  AttributeOptionalFileDescriptorTypeUnknown,
+}
+
+// AttributeProcessContextSwitchType specifies the value process.context_switch.type attribute.
+type AttributeProcessContextSwitchType int
+
+const (
+	_ AttributeProcessContextSwitchType = iota
+	AttributeProcessContextSwitchTypeVoluntary
+	AttributeProcessContextSwitchTypeInvoluntary
+)
+
+// String returns the string representation of the AttributeProcessContextSwitchType.
+func (av AttributeProcessContextSwitchType) String() string {
+	switch av {
+	case AttributeProcessContextSwitchTypeVoluntary:
+		return "voluntary"
+	case AttributeProcessContextSwitchTypeInvoluntary:
+		return "involuntary"
+	}
+	return ""
+}
+
+// MapAttributeProcessContextSwitchType is a helper map of string to AttributeProcessContextSwitchType attribute value.
+var MapAttributeProcessContextSwitchType = map[string]AttributeProcessContextSwitchType{
+	"voluntary":   AttributeProcessContextSwitchTypeVoluntary,
+	"involuntary": AttributeProcessContextSwitchTypeInvoluntary,
+}
+
+// AttributeProcessLinuxIoPriorityClass specifies the value process.linux.io_priority.class attribute.
+type AttributeProcessLinuxIoPriorityClass int
+
+const (
+	_ AttributeProcessLinuxIoPriorityClass = iota
+	AttributeProcessLinuxIoPriorityClassNone
+	AttributeProcessLinuxIoPriorityClassRealtime
+	AttributeProcessLinuxIoPriorityClassBestEffort
+	AttributeProcessLinuxIoPriorityClassIdle
+)
+
+// String returns the string representation of the AttributeProcessLinuxIoPriorityClass.
+func (av AttributeProcessLinuxIoPriorityClass) String() string {
+	switch av {
+	case AttributeProcessLinuxIoPriorityClassNone:
+		return "none"
+	case AttributeProcessLinuxIoPriorityClassRealtime:
+		return "realtime"
+	case AttributeProcessLinuxIoPriorityClassBestEffort:
+		return "best_effort"
+	case AttributeProcessLinuxIoPriorityClassIdle:
+		return "idle"
+	}
+	return ""
+}
+
+// MapAttributeProcessLinuxIoPriorityClass is a helper map of string to AttributeProcessLinuxIoPriorityClass attribute value.
+var MapAttributeProcessLinuxIoPriorityClass = map[string]AttributeProcessLinuxIoPriorityClass{
+	"none":        AttributeProcessLinuxIoPriorityClassNone,
+	"realtime":    AttributeProcessLinuxIoPriorityClassRealtime,
+	"best_effort": AttributeProcessLinuxIoPriorityClassBestEffort,
+	"idle":        AttributeProcessLinuxIoPriorityClassIdle,
+}
+
+// AttributeProcessMemoryLinuxResidentType specifies the value process.memory.linux.resident.type attribute.
+type AttributeProcessMemoryLinuxResidentType int
+
+const (
+	_ AttributeProcessMemoryLinuxResidentType = iota
+	AttributeProcessMemoryLinuxResidentTypeAnon
+	AttributeProcessMemoryLinuxResidentTypeFile
+	AttributeProcessMemoryLinuxResidentTypeShmem
+)
+
+// String returns the string representation of the AttributeProcessMemoryLinuxResidentType.
+func (av AttributeProcessMemoryLinuxResidentType) String() string {
+	switch av {
+	case AttributeProcessMemoryLinuxResidentTypeAnon:
+		return "anon"
+	case AttributeProcessMemoryLinuxResidentTypeFile:
+		return "file"
+	case AttributeProcessMemoryLinuxResidentTypeShmem:
+		return "shmem"
+	}
+	return ""
+}
+
+// MapAttributeProcessMemoryLinuxResidentType is a helper map of string to AttributeProcessMemoryLinuxResidentType attribute value.
+var MapAttributeProcessMemoryLinuxResidentType = map[string]AttributeProcessMemoryLinuxResidentType{
+	"anon":  AttributeProcessMemoryLinuxResidentTypeAnon,
+	"file":  AttributeProcessMemoryLinuxResidentTypeFile,
+	"shmem": AttributeProcessMemoryLinuxResidentTypeShmem,
+}
+
+// AttributeProcessMemoryMappingState specifies the value process.memory.mapping.state attribute.
+type AttributeProcessMemoryMappingState int
+
+const (
+	_ AttributeProcessMemoryMappingState = iota
+	AttributeProcessMemoryMappingStateSharedClean
+	AttributeProcessMemoryMappingStateSharedDirty
+	AttributeProcessMemoryMappingStatePrivateClean
+	AttributeProcessMemoryMappingStatePrivateDirty
+)
+
+// String returns the string representation of the AttributeProcessMemoryMappingState.
+func (av AttributeProcessMemoryMappingState) String() string {
+	switch av {
+	case AttributeProcessMemoryMappingStateSharedClean:
+		return "shared_clean"
+	case AttributeProcessMemoryMappingStateSharedDirty:
+		return "shared_dirty"
+	case AttributeProcessMemoryMappingStatePrivateClean:
+		return "private_clean"
+	case AttributeProcessMemoryMappingStatePrivateDirty:
+		return "private_dirty"
+	}
+	return ""
+}
+
+// MapAttributeProcessMemoryMappingState is a helper map of string to AttributeProcessMemoryMappingState attribute value.
+var MapAttributeProcessMemoryMappingState = map[string]AttributeProcessMemoryMappingState{
+	"shared_clean":  AttributeProcessMemoryMappingStateSharedClean,
+	"shared_dirty":  AttributeProcessMemoryMappingStateSharedDirty,
+	"private_clean": AttributeProcessMemoryMappingStatePrivateClean,
+	"private_dirty": AttributeProcessMemoryMappingStatePrivateDirty,
+}
+
+// AttributeProcessMemoryUnixSegmentType specifies the value process.memory.unix.segment.type attribute.
+type AttributeProcessMemoryUnixSegmentType int
+
+const (
+	_ AttributeProcessMemoryUnixSegmentType = iota
+	AttributeProcessMemoryUnixSegmentTypeText
+	AttributeProcessMemoryUnixSegmentTypeData
+	AttributeProcessMemoryUnixSegmentTypeStack
+)
+
+// String returns the string representation of the AttributeProcessMemoryUnixSegmentType.
+func (av AttributeProcessMemoryUnixSegmentType) String() string {
+	switch av {
+	case AttributeProcessMemoryUnixSegmentTypeText:
+		return "text"
+	case AttributeProcessMemoryUnixSegmentTypeData:
+		return "data"
+	case AttributeProcessMemoryUnixSegmentTypeStack:
+		return "stack"
+	}
+	return ""
+}
+
+// MapAttributeProcessMemoryUnixSegmentType is a helper map of string to AttributeProcessMemoryUnixSegmentType attribute value.
+var MapAttributeProcessMemoryUnixSegmentType = map[string]AttributeProcessMemoryUnixSegmentType{
+	"text":  AttributeProcessMemoryUnixSegmentTypeText,
+	"data":  AttributeProcessMemoryUnixSegmentTypeData,
+	"stack": AttributeProcessMemoryUnixSegmentTypeStack,
+}
+
+// AttributeProcessState specifies the value process.state attribute.
+type AttributeProcessState int
+
+const (
+	_ AttributeProcessState = iota
+	AttributeProcessStateRunning
+	AttributeProcessStateSleeping
+	AttributeProcessStateStopped
+	AttributeProcessStateDefunct
+	AttributeProcessStateDiskSleep
+	AttributeProcessStateTracingStop
+	AttributeProcessStateDead
+	AttributeProcessStateWakeKill
+	AttributeProcessStateWaking
+	AttributeProcessStateParked
+	AttributeProcessStateIdle
+	AttributeProcessStateLocked
+	AttributeProcessStateWaiting
+	AttributeProcessStateSuspended
+	AttributeProcessStateUnknown
+)
+
+// String returns the string representation of the AttributeProcessState.
+func (av AttributeProcessState) String() string {
+	switch av {
+	case AttributeProcessStateRunning:
+		return "running"
+	case AttributeProcessStateSleeping:
+		return "sleeping"
+	case AttributeProcessStateStopped:
+		return "stopped"
+	case AttributeProcessStateDefunct:
+		return "defunct"
+	case AttributeProcessStateDiskSleep:
+		return "disk_sleep"
+	case AttributeProcessStateTracingStop:
+		return "tracing_stop"
+	case AttributeProcessStateDead:
+		return "dead"
+	case AttributeProcessStateWakeKill:
+		return "wake_kill"
+	case AttributeProcessStateWaking:
+		return "waking"
+	case AttributeProcessStateParked:
+		return "parked"
+	case AttributeProcessStateIdle:
+		return "idle"
+	case AttributeProcessStateLocked:
+		return "locked"
+	case AttributeProcessStateWaiting:
+		return "waiting"
+	case AttributeProcessStateSuspended:
+		return "suspended"
+	case AttributeProcessStateUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeProcessState is a helper map of string to AttributeProcessState attribute value.
+var MapAttributeProcessState = map[string]AttributeProcessState{
+	"running":      AttributeProcessStateRunning,
+	"sleeping":     AttributeProcessStateSleeping,
+	"stopped":      AttributeProcessStateStopped,
+	"defunct":      AttributeProcessStateDefunct,
+	"disk_sleep":   AttributeProcessStateDiskSleep,
+	"tracing_stop": AttributeProcessStateTracingStop,
+	"dead":         AttributeProcessStateDead,
+	"wake_kill":    AttributeProcessStateWakeKill,
+	"waking":       AttributeProcessStateWaking,
+	"parked":       AttributeProcessStateParked,
+	"idle":         AttributeProcessStateIdle,
+	"locked":       AttributeProcessStateLocked,
+	"waiting":      AttributeProcessStateWaiting,
+	"suspended":    AttributeProcessStateSuspended,
+	"unknown":      AttributeProcessStateUnknown,
+}
+
+// AttributeProcessUnixFileDescriptorType specifies the value process.unix.file_descriptor.type attribute.
+type AttributeProcessUnixFileDescriptorType int
+
+const (
+	_ AttributeProcessUnixFileDescriptorType = iota
+	AttributeProcessUnixFileDescriptorTypeFile
+	AttributeProcessUnixFileDescriptorTypeSocket
+	AttributeProcessUnixFileDescriptorTypePipe
+	AttributeProcessUnixFileDescriptorTypeFifo
+	AttributeProcessUnixFileDescriptorTypeKqueue
+	AttributeProcessUnixFileDescriptorTypeProcdesc
+	AttributeProcessUnixFileDescriptorTypeInotify
+	AttributeProcessUnixFileDescriptorTypeSignalfd
+	AttributeProcessUnixFileDescriptorTypeEpoll
+	AttributeProcessUnixFileDescriptorTypeTimerfd
+	AttributeProcessUnixFileDescriptorTypePidfd
+	AttributeProcessUnixFileDescriptorTypeEventfd
+	AttributeProcessUnixFileDescriptorTypeUnknown
+)
+
+// String returns the string representation of the AttributeProcessUnixFileDescriptorType.
+func (av AttributeProcessUnixFileDescriptorType) String() string {
+	switch av {
+	case AttributeProcessUnixFileDescriptorTypeFile:
+		return "file"
+	case AttributeProcessUnixFileDescriptorTypeSocket:
+		return "socket"
+	case AttributeProcessUnixFileDescriptorTypePipe:
+		return "pipe"
+	case AttributeProcessUnixFileDescriptorTypeFifo:
+		return "fifo"
+	case AttributeProcessUnixFileDescriptorTypeKqueue:
+		return "kqueue"
+	case AttributeProcessUnixFileDescriptorTypeProcdesc:
+		return "procdesc"
+	case AttributeProcessUnixFileDescriptorTypeInotify:
+		return "inotify"
+	case AttributeProcessUnixFileDescriptorTypeSignalfd:
+		return "signalfd"
+	case AttributeProcessUnixFileDescriptorTypeEpoll:
+		return "epoll"
+	case AttributeProcessUnixFileDescriptorTypeTimerfd:
+		return "timerfd"
+	case AttributeProcessUnixFileDescriptorTypePidfd:
+		return "pidfd"
+	case AttributeProcessUnixFileDescriptorTypeEventfd:
+		return "eventfd"
+	case AttributeProcessUnixFileDescriptorTypeUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeProcessUnixFileDescriptorType is a helper map of string to AttributeProcessUnixFileDescriptorType attribute value.
+var MapAttributeProcessUnixFileDescriptorType = map[string]AttributeProcessUnixFileDescriptorType{
+	"file":     AttributeProcessUnixFileDescriptorTypeFile,
+	"socket":   AttributeProcessUnixFileDescriptorTypeSocket,
+	"pipe":     AttributeProcessUnixFileDescriptorTypePipe,
+	"fifo":     AttributeProcessUnixFileDescriptorTypeFifo,
+	"kqueue":   AttributeProcessUnixFileDescriptorTypeKqueue,
+	"procdesc": AttributeProcessUnixFileDescriptorTypeProcdesc,
+	"inotify":  AttributeProcessUnixFileDescriptorTypeInotify,
+	"signalfd": AttributeProcessUnixFileDescriptorTypeSignalfd,
+	"epoll":    AttributeProcessUnixFileDescriptorTypeEpoll,
+	"timerfd":  AttributeProcessUnixFileDescriptorTypeTimerfd,
+	"pidfd":    AttributeProcessUnixFileDescriptorTypePidfd,
+	"eventfd":  AttributeProcessUnixFileDescriptorTypeEventfd,
+	"unknown":  AttributeProcessUnixFileDescriptorTypeUnknown,
+}
+
+// AttributeProcessUnixResourceLimitResource specifies the value process.unix.resource_limit.resource attribute.
+type AttributeProcessUnixResourceLimitResource int
+
+const (
+	_ AttributeProcessUnixResourceLimitResource = iota
+	AttributeProcessUnixResourceLimitResourceAddressSpace
+	AttributeProcessUnixResourceLimitResourceCore
+	AttributeProcessUnixResourceLimitResourceCPU
+	AttributeProcessUnixResourceLimitResourceData
+	AttributeProcessUnixResourceLimitResourceFileLocks
+	AttributeProcessUnixResourceLimitResourceFileSize
+	AttributeProcessUnixResourceLimitResourceKqueues
+	AttributeProcessUnixResourceLimitResourceLockedMemory
+	AttributeProcessUnixResourceLimitResourceMessageQueue
+	AttributeProcessUnixResourceLimitResourceNice
+	AttributeProcessUnixResourceLimitResourceOpenFiles
+	AttributeProcessUnixResourceLimitResourcePendingSignals
+	AttributeProcessUnixResourceLimitResourcePipeBuffer
+	AttributeProcessUnixResourceLimitResourceProcesses
+	AttributeProcessUnixResourceLimitResourcePseudoTerminals
+	AttributeProcessUnixResourceLimitResourceRealtimePriority
+	AttributeProcessUnixResourceLimitResourceRealtimeTimeout
+	AttributeProcessUnixResourceLimitResourceResidentSet
+	AttributeProcessUnixResourceLimitResourceSocketBuffer
+	AttributeProcessUnixResourceLimitResourceStack
+	AttributeProcessUnixResourceLimitResourceSwap
+	AttributeProcessUnixResourceLimitResourceThreads
+	AttributeProcessUnixResourceLimitResourceUmtxObjects
+)
+
+// String returns the string representation of the AttributeProcessUnixResourceLimitResource.
+func (av AttributeProcessUnixResourceLimitResource) String() string {
+	switch av {
+	case AttributeProcessUnixResourceLimitResourceAddressSpace:
+		return "address_space"
+	case AttributeProcessUnixResourceLimitResourceCore:
+		return "core"
+	case AttributeProcessUnixResourceLimitResourceCPU:
+		return "cpu"
+	case AttributeProcessUnixResourceLimitResourceData:
+		return "data"
+	case AttributeProcessUnixResourceLimitResourceFileLocks:
+		return "file_locks"
+	case AttributeProcessUnixResourceLimitResourceFileSize:
+		return "file_size"
+	case AttributeProcessUnixResourceLimitResourceKqueues:
+		return "kqueues"
+	case AttributeProcessUnixResourceLimitResourceLockedMemory:
+		return "locked_memory"
+	case AttributeProcessUnixResourceLimitResourceMessageQueue:
+		return "message_queue"
+	case AttributeProcessUnixResourceLimitResourceNice:
+		return "nice"
+	case AttributeProcessUnixResourceLimitResourceOpenFiles:
+		return "open_files"
+	case AttributeProcessUnixResourceLimitResourcePendingSignals:
+		return "pending_signals"
+	case AttributeProcessUnixResourceLimitResourcePipeBuffer:
+		return "pipe_buffer"
+	case AttributeProcessUnixResourceLimitResourceProcesses:
+		return "processes"
+	case AttributeProcessUnixResourceLimitResourcePseudoTerminals:
+		return "pseudo_terminals"
+	case AttributeProcessUnixResourceLimitResourceRealtimePriority:
+		return "realtime_priority"
+	case AttributeProcessUnixResourceLimitResourceRealtimeTimeout:
+		return "realtime_timeout"
+	case AttributeProcessUnixResourceLimitResourceResidentSet:
+		return "resident_set"
+	case AttributeProcessUnixResourceLimitResourceSocketBuffer:
+		return "socket_buffer"
+	case AttributeProcessUnixResourceLimitResourceStack:
+		return "stack"
+	case AttributeProcessUnixResourceLimitResourceSwap:
+		return "swap"
+	case AttributeProcessUnixResourceLimitResourceThreads:
+		return "threads"
+	case AttributeProcessUnixResourceLimitResourceUmtxObjects:
+		return "umtx_objects"
+	}
+	return ""
+}
+
+// MapAttributeProcessUnixResourceLimitResource is a helper map of string to AttributeProcessUnixResourceLimitResource attribute value.
+var MapAttributeProcessUnixResourceLimitResource = map[string]AttributeProcessUnixResourceLimitResource{
+	"address_space":     AttributeProcessUnixResourceLimitResourceAddressSpace,
+	"core":              AttributeProcessUnixResourceLimitResourceCore,
+	"cpu":               AttributeProcessUnixResourceLimitResourceCPU,
+	"data":              AttributeProcessUnixResourceLimitResourceData,
+	"file_locks":        AttributeProcessUnixResourceLimitResourceFileLocks,
+	"file_size":         AttributeProcessUnixResourceLimitResourceFileSize,
+	"kqueues":           AttributeProcessUnixResourceLimitResourceKqueues,
+	"locked_memory":     AttributeProcessUnixResourceLimitResourceLockedMemory,
+	"message_queue":     AttributeProcessUnixResourceLimitResourceMessageQueue,
+	"nice":              AttributeProcessUnixResourceLimitResourceNice,
+	"open_files":        AttributeProcessUnixResourceLimitResourceOpenFiles,
+	"pending_signals":   AttributeProcessUnixResourceLimitResourcePendingSignals,
+	"pipe_buffer":       AttributeProcessUnixResourceLimitResourcePipeBuffer,
+	"processes":         AttributeProcessUnixResourceLimitResourceProcesses,
+	"pseudo_terminals":  AttributeProcessUnixResourceLimitResourcePseudoTerminals,
+	"realtime_priority": AttributeProcessUnixResourceLimitResourceRealtimePriority,
+	"realtime_timeout":  AttributeProcessUnixResourceLimitResourceRealtimeTimeout,
+	"resident_set":      AttributeProcessUnixResourceLimitResourceResidentSet,
+	"socket_buffer":     AttributeProcessUnixResourceLimitResourceSocketBuffer,
+	"stack":             AttributeProcessUnixResourceLimitResourceStack,
+	"swap":              AttributeProcessUnixResourceLimitResourceSwap,
+	"threads":           AttributeProcessUnixResourceLimitResourceThreads,
+	"umtx_objects":      AttributeProcessUnixResourceLimitResourceUmtxObjects,
+}
+
+// AttributeProcessUnixResourceLimitType specifies the value process.unix.resource_limit.type attribute.
+type AttributeProcessUnixResourceLimitType int
+
+const (
+	_ AttributeProcessUnixResourceLimitType = iota
+	AttributeProcessUnixResourceLimitTypeSoft
+	AttributeProcessUnixResourceLimitTypeHard
+)
+
+// String returns the string representation of the AttributeProcessUnixResourceLimitType.
+func (av AttributeProcessUnixResourceLimitType) String() string {
+	switch av {
+	case AttributeProcessUnixResourceLimitTypeSoft:
+		return "soft"
+	case AttributeProcessUnixResourceLimitTypeHard:
+		return "hard"
+	}
+	return ""
+}
+
+// MapAttributeProcessUnixResourceLimitType is a helper map of string to AttributeProcessUnixResourceLimitType attribute value.
+var MapAttributeProcessUnixResourceLimitType = map[string]AttributeProcessUnixResourceLimitType{
+	"soft": AttributeProcessUnixResourceLimitTypeSoft,
+	"hard": AttributeProcessUnixResourceLimitTypeHard,
+}
+
+// AttributeProcessUnixSignalSet specifies the value process.unix.signal.set attribute.
+type AttributeProcessUnixSignalSet int
+
+const (
+	_ AttributeProcessUnixSignalSet = iota
+	AttributeProcessUnixSignalSetPending
+	AttributeProcessUnixSignalSetProcessPending
+	AttributeProcessUnixSignalSetBlocked
+	AttributeProcessUnixSignalSetIgnored
+	AttributeProcessUnixSignalSetCaught
+)
+
+// String returns the string representation of the AttributeProcessUnixSignalSet.
+func (av AttributeProcessUnixSignalSet) String() string {
+	switch av {
+	case AttributeProcessUnixSignalSetPending:
+		return "pending"
+	case AttributeProcessUnixSignalSetProcessPending:
+		return "process_pending"
+	case AttributeProcessUnixSignalSetBlocked:
+		return "blocked"
+	case AttributeProcessUnixSignalSetIgnored:
+		return "ignored"
+	case AttributeProcessUnixSignalSetCaught:
+		return "caught"
+	}
+	return ""
+}
+
+// MapAttributeProcessUnixSignalSet is a helper map of string to AttributeProcessUnixSignalSet attribute value.
+var MapAttributeProcessUnixSignalSet = map[string]AttributeProcessUnixSignalSet{
+	"pending":         AttributeProcessUnixSignalSetPending,
+	"process_pending": AttributeProcessUnixSignalSetProcessPending,
+	"blocked":         AttributeProcessUnixSignalSetBlocked,
+	"ignored":         AttributeProcessUnixSignalSetIgnored,
+	"caught":          AttributeProcessUnixSignalSetCaught,
+}
+
+// AttributeProcessUnixSocketType specifies the value process.unix.socket.type attribute.
+type AttributeProcessUnixSocketType int
+
+const (
+	_ AttributeProcessUnixSocketType = iota
+	AttributeProcessUnixSocketTypeStream
+	AttributeProcessUnixSocketTypeDgram
+	AttributeProcessUnixSocketTypeSeqpacket
+	AttributeProcessUnixSocketTypeRaw
+)
+
+// String returns the string representation of the AttributeProcessUnixSocketType.
+func (av AttributeProcessUnixSocketType) String() string {
+	switch av {
+	case AttributeProcessUnixSocketTypeStream:
+		return "stream"
+	case AttributeProcessUnixSocketTypeDgram:
+		return "dgram"
+	case AttributeProcessUnixSocketTypeSeqpacket:
+		return "seqpacket"
+	case AttributeProcessUnixSocketTypeRaw:
+		return "raw"
+	}
+	return ""
+}
+
+// MapAttributeProcessUnixSocketType is a helper map of string to AttributeProcessUnixSocketType attribute value.
+var MapAttributeProcessUnixSocketType = map[string]AttributeProcessUnixSocketType{
+	"stream":    AttributeProcessUnixSocketTypeStream,
+	"dgram":     AttributeProcessUnixSocketTypeDgram,
+	"seqpacket": AttributeProcessUnixSocketTypeSeqpacket,
+	"raw":       AttributeProcessUnixSocketTypeRaw,
+}
+
+// AttributeSystemPagingFaultType specifies the value system.paging.fault.type attribute.
+type AttributeSystemPagingFaultType int
+
+const (
+	_ AttributeSystemPagingFaultType = iota
+	AttributeSystemPagingFaultTypeMajor
+	AttributeSystemPagingFaultTypeMinor
+)
+
+// String returns the string representation of the AttributeSystemPagingFaultType.
+func (av AttributeSystemPagingFaultType) String() string {
+	switch av {
+	case AttributeSystemPagingFaultTypeMajor:
+		return "major"
+	case AttributeSystemPagingFaultTypeMinor:
+		return "minor"
+	}
+	return ""
+}
+
+// MapAttributeSystemPagingFaultType is a helper map of string to AttributeSystemPagingFaultType attribute value.
+var MapAttributeSystemPagingFaultType = map[string]AttributeSystemPagingFaultType{
+	"major": AttributeSystemPagingFaultTypeMajor,
+	"minor": AttributeSystemPagingFaultTypeMinor,
+}
+
 var MetricsInfo = metricsInfo{
+	ProcessContextSwitches: metricInfo{
+		Name:       "process.context_switches",
+		Attributes: []string{"process.context_switch.type"},
+	},
+	ProcessCPUAffinityCount: metricInfo{
+		Name:       "process.cpu.affinity.count",
+		Attributes: []string{"cpu.logical_number"},
+	},
+	ProcessCPULogicalNumber: metricInfo{
+		Name: "process.cpu.logical_number",
+	},
 	ProcessCPUTime: metricInfo{
 		Name:       "process.cpu.time",
+		Attributes: []string{"cpu.mode"},
+	},
+	ProcessCPUUnixChildrenTime: metricInfo{
+		Name:       "process.cpu.unix.children.time",
+		Attributes: []string{"children.cpu.mode"},
+	},
+	ProcessCPUUtilization: metricInfo{
+		Name:       "process.cpu.utilization",
 		Attributes: []string{"cpu.mode"},
 	},
 	ProcessDiskIo: metricInfo{
 		Name:       "process.disk.io",
 		Attributes: []string{"disk.io.direction"},
 	},
+	ProcessEnvironmentVariableCount: metricInfo{
+		Name: "process.environment_variable.count",
+	},
+	ProcessLinuxIoSystemCalls: metricInfo{
+		Name:       "process.linux.io.system_calls",
+		Attributes: []string{"disk.io.direction"},
+	},
+	ProcessLinuxIoTransferred: metricInfo{
+		Name:       "process.linux.io.transferred",
+		Attributes: []string{"disk.io.direction"},
+	},
+	ProcessLinuxIoPriority: metricInfo{
+		Name:       "process.linux.io_priority",
+		Attributes: []string{"process.linux.io_priority.class"},
+	},
+	ProcessLinuxOomScore: metricInfo{
+		Name: "process.linux.oom.score",
+	},
+	ProcessLinuxOomScoreAdjustment: metricInfo{
+		Name: "process.linux.oom.score_adjustment",
+	},
+	ProcessLinuxSchedulerRunDelayTime: metricInfo{
+		Name: "process.linux.scheduler.run_delay.time",
+	},
+	ProcessLinuxSignalQueued: metricInfo{
+		Name: "process.linux.signal.queued",
+	},
+	ProcessMemoryLinuxDirty: metricInfo{
+		Name: "process.memory.linux.dirty",
+	},
+	ProcessMemoryLinuxHugetlb: metricInfo{
+		Name: "process.memory.linux.hugetlb",
+	},
+	ProcessMemoryLinuxLibrary: metricInfo{
+		Name: "process.memory.linux.library",
+	},
+	ProcessMemoryLinuxPeakVirtual: metricInfo{
+		Name: "process.memory.linux.peak_virtual",
+	},
+	ProcessMemoryLinuxPss: metricInfo{
+		Name: "process.memory.linux.pss",
+	},
+	ProcessMemoryLinuxResidentUsage: metricInfo{
+		Name:       "process.memory.linux.resident.usage",
+		Attributes: []string{"process.memory.linux.resident.type"},
+	},
+	ProcessMemoryLinuxShared: metricInfo{
+		Name: "process.memory.linux.shared",
+	},
+	ProcessMemoryLinuxSwap: metricInfo{
+		Name: "process.memory.linux.swap",
+	},
+	ProcessMemoryLinuxUss: metricInfo{
+		Name: "process.memory.linux.uss",
+	},
+	ProcessMemoryMappingCount: metricInfo{
+		Name:       "process.memory.mapping.count",
+		Attributes: []string{"process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryMappingLinuxAnonymous: metricInfo{
+		Name:       "process.memory.mapping.linux.anonymous",
+		Attributes: []string{"process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryMappingLinuxPss: metricInfo{
+		Name:       "process.memory.mapping.linux.pss",
+		Attributes: []string{"process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryMappingLinuxReferenced: metricInfo{
+		Name:       "process.memory.mapping.linux.referenced",
+		Attributes: []string{"process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryMappingLinuxSwap: metricInfo{
+		Name:       "process.memory.mapping.linux.swap",
+		Attributes: []string{"process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryMappingSize: metricInfo{
+		Name:       "process.memory.mapping.size",
+		Attributes: []string{"process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryMappingUsage: metricInfo{
+		Name:       "process.memory.mapping.usage",
+		Attributes: []string{"process.memory.mapping.state", "process.memory.mapping.name", "process.memory.mapping.address.start", "process.memory.mapping.address.end", "process.memory.mapping.permissions", "process.memory.mapping.offset", "process.memory.mapping.device", "file.inode"},
+	},
+	ProcessMemoryUnixPeak: metricInfo{
+		Name: "process.memory.unix.peak",
+	},
+	ProcessMemoryUnixSegmentSize: metricInfo{
+		Name:       "process.memory.unix.segment.size",
+		Attributes: []string{"process.memory.unix.segment.type"},
+	},
 	ProcessMemoryUsage: metricInfo{
 		Name: "process.memory.usage",
+	},
+	ProcessMemoryUtilization: metricInfo{
+		Name: "process.memory.utilization",
 	},
 	ProcessMemoryVirtual: metricInfo{
 		Name: "process.memory.virtual",
 	},
+	ProcessNetworkConnectionCount: metricInfo{
+		Name:       "process.network.connection.count",
+		Attributes: []string{"network.transport", "network.type", "network.connection.state", "network.local.address", "network.local.port", "network.peer.address", "network.peer.port", "process.unix.socket.type", "optional.file_descriptor.number"},
+	},
+	ProcessPagingFaults: metricInfo{
+		Name:       "process.paging.faults",
+		Attributes: []string{"system.paging.fault.type"},
+	},
+	ProcessSignalsPending: metricInfo{
+		Name: "process.signals_pending",
+	},
+	ProcessStatus: metricInfo{
+		Name:       "process.status",
+		Attributes: []string{"process.state"},
+	},
+	ProcessThreadContextSwitches: metricInfo{
+		Name:       "process.thread.context_switches",
+		Attributes: []string{"process.thread.id", "process.thread.name", "process.context_switch.type"},
+	},
 	ProcessThreadCount: metricInfo{
 		Name: "process.thread.count",
 	},
+	ProcessThreadCPUTime: metricInfo{
+		Name:       "process.thread.cpu.time",
+		Attributes: []string{"process.thread.id", "process.thread.name", "children.cpu.mode"},
+	},
+	ProcessThreadDiskIo: metricInfo{
+		Name:       "process.thread.disk.io",
+		Attributes: []string{"process.thread.id", "process.thread.name", "disk.io.direction"},
+	},
+	ProcessThreadPagingFaults: metricInfo{
+		Name:       "process.thread.paging.faults",
+		Attributes: []string{"process.thread.id", "process.thread.name", "system.paging.fault.type"},
+	},
 	ProcessUnixFileDescriptorCount: metricInfo{
-		Name: "process.unix.file_descriptor.count",
+		Name:       "process.unix.file_descriptor.count",
+		Attributes: []string{"optional.file_descriptor.type"},
+	},
+	ProcessUnixFileDescriptorFileLinkCount: metricInfo{
+		Name:       "process.unix.file_descriptor.file.link.count",
+		Attributes: []string{"process.unix.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorFileSize: metricInfo{
+		Name:       "process.unix.file_descriptor.file.size",
+		Attributes: []string{"process.unix.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorInfo: metricInfo{
+		Name:       "process.unix.file_descriptor.info",
+		Attributes: []string{"process.unix.file_descriptor.number", "process.unix.file_descriptor.type", "process.unix.file_descriptor.flags", "process.unix.file_descriptor.open_mode", "process.unix.file_descriptor.device", "process.unix.file_descriptor.rdev", "process.unix.file_descriptor.target_pid", "process.unix.file_descriptor.file.type", "file.path", "descriptor.file.inode", "file.mode"},
+	},
+	ProcessUnixFileDescriptorLimit: metricInfo{
+		Name: "process.unix.file_descriptor.limit",
+	},
+	ProcessUnixFileDescriptorOffset: metricInfo{
+		Name:       "process.unix.file_descriptor.offset",
+		Attributes: []string{"process.unix.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorPendingEventCount: metricInfo{
+		Name:       "process.unix.file_descriptor.pending_event.count",
+		Attributes: []string{"process.unix.file_descriptor.type", "optional.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorSocketQueueUsage: metricInfo{
+		Name:       "process.unix.file_descriptor.socket.queue.usage",
+		Attributes: []string{"network.io.direction", "optional.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorTimerInterval: metricInfo{
+		Name:       "process.unix.file_descriptor.timer.interval",
+		Attributes: []string{"process.unix.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorTimerTimeLeft: metricInfo{
+		Name:       "process.unix.file_descriptor.timer.time_left",
+		Attributes: []string{"process.unix.file_descriptor.number"},
+	},
+	ProcessUnixFileDescriptorWatchCount: metricInfo{
+		Name:       "process.unix.file_descriptor.watch.count",
+		Attributes: []string{"optional.file_descriptor.number"},
+	},
+	ProcessUnixNice: metricInfo{
+		Name: "process.unix.nice",
+	},
+	ProcessUnixResourceLimitCount: metricInfo{
+		Name:       "process.unix.resource_limit.count",
+		Attributes: []string{"process.unix.resource_limit.resource", "process.unix.resource_limit.type"},
+	},
+	ProcessUnixResourceLimitPriority: metricInfo{
+		Name:       "process.unix.resource_limit.priority",
+		Attributes: []string{"process.unix.resource_limit.resource", "process.unix.resource_limit.type"},
+	},
+	ProcessUnixResourceLimitSize: metricInfo{
+		Name:       "process.unix.resource_limit.size",
+		Attributes: []string{"process.unix.resource_limit.resource", "process.unix.resource_limit.type"},
+	},
+	ProcessUnixResourceLimitTime: metricInfo{
+		Name:       "process.unix.resource_limit.time",
+		Attributes: []string{"process.unix.resource_limit.resource", "process.unix.resource_limit.type"},
+	},
+	ProcessUnixSignalCount: metricInfo{
+		Name:       "process.unix.signal.count",
+		Attributes: []string{"process.unix.signal.set", "process.unix.signal.name"},
+	},
+	ProcessUptime: metricInfo{
+		Name: "process.uptime",
 	},
 }
 
 type metricsInfo struct {
-	ProcessCPUTime                 metricInfo
-	ProcessDiskIo                  metricInfo
-	ProcessMemoryUsage             metricInfo
-	ProcessMemoryVirtual           metricInfo
-	ProcessThreadCount             metricInfo
-	ProcessUnixFileDescriptorCount metricInfo
+	ProcessContextSwitches                     metricInfo
+	ProcessCPUAffinityCount                    metricInfo
+	ProcessCPULogicalNumber                    metricInfo
+	ProcessCPUTime                             metricInfo
+	ProcessCPUUnixChildrenTime                 metricInfo
+	ProcessCPUUtilization                      metricInfo
+	ProcessDiskIo                              metricInfo
+	ProcessEnvironmentVariableCount            metricInfo
+	ProcessLinuxIoSystemCalls                  metricInfo
+	ProcessLinuxIoTransferred                  metricInfo
+	ProcessLinuxIoPriority                     metricInfo
+	ProcessLinuxOomScore                       metricInfo
+	ProcessLinuxOomScoreAdjustment             metricInfo
+	ProcessLinuxSchedulerRunDelayTime          metricInfo
+	ProcessLinuxSignalQueued                   metricInfo
+	ProcessMemoryLinuxDirty                    metricInfo
+	ProcessMemoryLinuxHugetlb                  metricInfo
+	ProcessMemoryLinuxLibrary                  metricInfo
+	ProcessMemoryLinuxPeakVirtual              metricInfo
+	ProcessMemoryLinuxPss                      metricInfo
+	ProcessMemoryLinuxResidentUsage            metricInfo
+	ProcessMemoryLinuxShared                   metricInfo
+	ProcessMemoryLinuxSwap                     metricInfo
+	ProcessMemoryLinuxUss                      metricInfo
+	ProcessMemoryMappingCount                  metricInfo
+	ProcessMemoryMappingLinuxAnonymous         metricInfo
+	ProcessMemoryMappingLinuxPss               metricInfo
+	ProcessMemoryMappingLinuxReferenced        metricInfo
+	ProcessMemoryMappingLinuxSwap              metricInfo
+	ProcessMemoryMappingSize                   metricInfo
+	ProcessMemoryMappingUsage                  metricInfo
+	ProcessMemoryUnixPeak                      metricInfo
+	ProcessMemoryUnixSegmentSize               metricInfo
+	ProcessMemoryUsage                         metricInfo
+	ProcessMemoryUtilization                   metricInfo
+	ProcessMemoryVirtual                       metricInfo
+	ProcessNetworkConnectionCount              metricInfo
+	ProcessPagingFaults                        metricInfo
+	ProcessSignalsPending                      metricInfo
+	ProcessStatus                              metricInfo
+	ProcessThreadContextSwitches               metricInfo
+	ProcessThreadCount                         metricInfo
+	ProcessThreadCPUTime                       metricInfo
+	ProcessThreadDiskIo                        metricInfo
+	ProcessThreadPagingFaults                  metricInfo
+	ProcessUnixFileDescriptorCount             metricInfo
+	ProcessUnixFileDescriptorFileLinkCount     metricInfo
+	ProcessUnixFileDescriptorFileSize          metricInfo
+	ProcessUnixFileDescriptorInfo              metricInfo
+	ProcessUnixFileDescriptorLimit             metricInfo
+	ProcessUnixFileDescriptorOffset            metricInfo
+	ProcessUnixFileDescriptorPendingEventCount metricInfo
+	ProcessUnixFileDescriptorSocketQueueUsage  metricInfo
+	ProcessUnixFileDescriptorTimerInterval     metricInfo
+	ProcessUnixFileDescriptorTimerTimeLeft     metricInfo
+	ProcessUnixFileDescriptorWatchCount        metricInfo
+	ProcessUnixNice                            metricInfo
+	ProcessUnixResourceLimitCount              metricInfo
+	ProcessUnixResourceLimitPriority           metricInfo
+	ProcessUnixResourceLimitSize               metricInfo
+	ProcessUnixResourceLimitTime               metricInfo
+	ProcessUnixSignalCount                     metricInfo
+	ProcessUptime                              metricInfo
 }
 
 type metricInfo struct {
 	Name       string
 	Attributes []string
+}
+
+type MetricAttributeOption interface {
+	apply(pmetric.NumberDataPoint)
+}
+
+type metricAttributeOptionFunc func(pmetric.NumberDataPoint)
+
+func (maof metricAttributeOptionFunc) apply(dp pmetric.NumberDataPoint) {
+	maof(dp)
+}
+
+func WithChildrenCPUModeMetricAttribute(childrenCPUModeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("cpu.mode", childrenCPUModeAttributeValue)
+	})
+}
+
+func WithDescriptorFileInodeMetricAttribute(descriptorFileInodeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("file.inode", descriptorFileInodeAttributeValue)
+	})
+}
+
+func WithFileModeMetricAttribute(fileModeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("file.mode", fileModeAttributeValue)
+	})
+}
+
+func WithFilePathMetricAttribute(filePathAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("file.path", filePathAttributeValue)
+	})
+}
+
+func WithProcessUnixFileDescriptorDeviceMetricAttribute(processUnixFileDescriptorDeviceAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("process.unix.file_descriptor.device", processUnixFileDescriptorDeviceAttributeValue)
+	})
+}
+
+func WithProcessUnixFileDescriptorFileTypeMetricAttribute(processUnixFileDescriptorFileTypeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("process.unix.file_descriptor.file.type", processUnixFileDescriptorFileTypeAttributeValue)
+	})
+}
+
+func WithProcessUnixFileDescriptorFlagsMetricAttribute(processUnixFileDescriptorFlagsAttributeValue []any) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutEmptySlice("process.unix.file_descriptor.flags").FromRaw(processUnixFileDescriptorFlagsAttributeValue)
+	})
+}
+
+func WithProcessUnixFileDescriptorOpenModeMetricAttribute(processUnixFileDescriptorOpenModeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("process.unix.file_descriptor.open_mode", processUnixFileDescriptorOpenModeAttributeValue)
+	})
+}
+
+func WithProcessUnixFileDescriptorRdevMetricAttribute(processUnixFileDescriptorRdevAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("process.unix.file_descriptor.rdev", processUnixFileDescriptorRdevAttributeValue)
+	})
+}
+
+func WithProcessUnixFileDescriptorTargetPidMetricAttribute(processUnixFileDescriptorTargetPidAttributeValue int64) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutInt("process.unix.file_descriptor.target_pid", processUnixFileDescriptorTargetPidAttributeValue)
+	})
+}
+
+type metricProcessContextSwitches struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   ProcessContextSwitchesMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills process.context_switches metric with initial data.
+func (m *metricProcessContextSwitches) init() {
+	m.data.SetName("process.context_switches")
+	m.data.SetDescription("Number of times the process has been context switched.")
+	m.data.SetUnit("{context_switch}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessContextSwitches) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processContextSwitchTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("process.context_switch.type", processContextSwitchTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessContextSwitches) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessContextSwitches) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessContextSwitches(cfg ProcessContextSwitchesMetricConfig) metricProcessContextSwitches {
+	m := metricProcessContextSwitches{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessCPUAffinityCount struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        ProcessCPUAffinityCountMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []int64                             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.cpu.affinity.count metric with initial data.
+func (m *metricProcessCPUAffinityCount) init() {
+	m.data.SetName("process.cpu.affinity.count")
+	m.data.SetDescription("The logical CPUs that the main thread may run on.")
+	m.data.SetUnit("{cpu}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessCPUAffinityCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, cpuLogicalNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessCPUAffinityCountMetricAttributeKeyCPULogicalNumber) {
+		dp.Attributes().PutInt("cpu.logical_number", cpuLogicalNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessCPUAffinityCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessCPUAffinityCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessCPUAffinityCount(cfg ProcessCPUAffinityCountMetricConfig) metricProcessCPUAffinityCount {
+	m := metricProcessCPUAffinityCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessCPULogicalNumber struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   ProcessCPULogicalNumberMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills process.cpu.logical_number metric with initial data.
+func (m *metricProcessCPULogicalNumber) init() {
+	m.data.SetName("process.cpu.logical_number")
+	m.data.SetDescription("The number of the logical CPU that the main thread ran on last.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessCPULogicalNumber) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessCPULogicalNumber) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessCPULogicalNumber) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessCPULogicalNumber(cfg ProcessCPULogicalNumberMetricConfig) metricProcessCPULogicalNumber {
+	m := metricProcessCPULogicalNumber{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
 }
 
 type metricProcessCPUTime struct {
@@ -154,6 +1436,114 @@ func (m *metricProcessCPUTime) emit(metrics pmetric.MetricSlice) {
 
 func newMetricProcessCPUTime(cfg ProcessCPUTimeMetricConfig) metricProcessCPUTime {
 	m := metricProcessCPUTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessCPUUnixChildrenTime struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   ProcessCPUUnixChildrenTimeMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills process.cpu.unix.children.time metric with initial data.
+func (m *metricProcessCPUUnixChildrenTime) init() {
+	m.data.SetName("process.cpu.unix.children.time")
+	m.data.SetDescription("CPU seconds of children that have ended and were waited for, and of their children.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessCPUUnixChildrenTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessCPUUnixChildrenTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessCPUUnixChildrenTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessCPUUnixChildrenTime(cfg ProcessCPUUnixChildrenTimeMetricConfig) metricProcessCPUUnixChildrenTime {
+	m := metricProcessCPUUnixChildrenTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessCPUUtilization struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   ProcessCPUUtilizationMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills process.cpu.utilization metric with initial data.
+func (m *metricProcessCPUUtilization) init() {
+	m.data.SetName("process.cpu.utilization")
+	m.data.SetDescription("The CPU time used since the last scrape, as a share of what the CPUs available to the process had.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessCPUUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, cpuModeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("cpu.mode", cpuModeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessCPUUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessCPUUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessCPUUtilization(cfg ProcessCPUUtilizationMetricConfig) metricProcessCPUUtilization {
+	m := metricProcessCPUUtilization{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -216,6 +1606,1834 @@ func newMetricProcessDiskIo(cfg ProcessDiskIoMetricConfig) metricProcessDiskIo {
 	return m
 }
 
+type metricProcessEnvironmentVariableCount struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   ProcessEnvironmentVariableCountMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills process.environment_variable.count metric with initial data.
+func (m *metricProcessEnvironmentVariableCount) init() {
+	m.data.SetName("process.environment_variable.count")
+	m.data.SetDescription("Variables of the environment when the program was started.")
+	m.data.SetUnit("{variable}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessEnvironmentVariableCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessEnvironmentVariableCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessEnvironmentVariableCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessEnvironmentVariableCount(cfg ProcessEnvironmentVariableCountMetricConfig) metricProcessEnvironmentVariableCount {
+	m := metricProcessEnvironmentVariableCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxIoSystemCalls struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   ProcessLinuxIoSystemCallsMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.io.system_calls metric with initial data.
+func (m *metricProcessLinuxIoSystemCalls) init() {
+	m.data.SetName("process.linux.io.system_calls")
+	m.data.SetDescription("System calls by which the process read and wrote.")
+	m.data.SetUnit("{system_call}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessLinuxIoSystemCalls) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxIoSystemCalls) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxIoSystemCalls) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxIoSystemCalls(cfg ProcessLinuxIoSystemCallsMetricConfig) metricProcessLinuxIoSystemCalls {
+	m := metricProcessLinuxIoSystemCalls{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxIoTransferred struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   ProcessLinuxIoTransferredMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.io.transferred metric with initial data.
+func (m *metricProcessLinuxIoTransferred) init() {
+	m.data.SetName("process.linux.io.transferred")
+	m.data.SetDescription("Bytes that the process read and wrote by system calls, whatever served them.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessLinuxIoTransferred) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxIoTransferred) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxIoTransferred) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxIoTransferred(cfg ProcessLinuxIoTransferredMetricConfig) metricProcessLinuxIoTransferred {
+	m := metricProcessLinuxIoTransferred{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxIoPriority struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   ProcessLinuxIoPriorityMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.io_priority metric with initial data.
+func (m *metricProcessLinuxIoPriority) init() {
+	m.data.SetName("process.linux.io_priority")
+	m.data.SetDescription("The I/O priority of the main thread in its class, from 0 (highest) to 7.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessLinuxIoPriority) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processLinuxIoPriorityClassAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("process.linux.io_priority.class", processLinuxIoPriorityClassAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxIoPriority) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxIoPriority) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxIoPriority(cfg ProcessLinuxIoPriorityMetricConfig) metricProcessLinuxIoPriority {
+	m := metricProcessLinuxIoPriority{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxOomScore struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   ProcessLinuxOomScoreMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.oom.score metric with initial data.
+func (m *metricProcessLinuxOomScore) init() {
+	m.data.SetName("process.linux.oom.score")
+	m.data.SetDescription("How likely the kernel is to kill the process when memory runs out; the highest is first.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessLinuxOomScore) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxOomScore) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxOomScore) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxOomScore(cfg ProcessLinuxOomScoreMetricConfig) metricProcessLinuxOomScore {
+	m := metricProcessLinuxOomScore{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxOomScoreAdjustment struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   ProcessLinuxOomScoreAdjustmentMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.oom.score_adjustment metric with initial data.
+func (m *metricProcessLinuxOomScoreAdjustment) init() {
+	m.data.SetName("process.linux.oom.score_adjustment")
+	m.data.SetDescription("What was added to that likelihood, from -1000 (never) to 1000.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessLinuxOomScoreAdjustment) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxOomScoreAdjustment) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxOomScoreAdjustment) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxOomScoreAdjustment(cfg ProcessLinuxOomScoreAdjustmentMetricConfig) metricProcessLinuxOomScoreAdjustment {
+	m := metricProcessLinuxOomScoreAdjustment{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxSchedulerRunDelayTime struct {
+	data     pmetric.Metric                                // data buffer for generated metric.
+	config   ProcessLinuxSchedulerRunDelayTimeMetricConfig // metric config provided by user.
+	capacity int                                           // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.scheduler.run_delay.time metric with initial data.
+func (m *metricProcessLinuxSchedulerRunDelayTime) init() {
+	m.data.SetName("process.linux.scheduler.run_delay.time")
+	m.data.SetDescription("Time for which threads of the process could run and waited for a CPU.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessLinuxSchedulerRunDelayTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxSchedulerRunDelayTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxSchedulerRunDelayTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxSchedulerRunDelayTime(cfg ProcessLinuxSchedulerRunDelayTimeMetricConfig) metricProcessLinuxSchedulerRunDelayTime {
+	m := metricProcessLinuxSchedulerRunDelayTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessLinuxSignalQueued struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   ProcessLinuxSignalQueuedMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills process.linux.signal.queued metric with initial data.
+func (m *metricProcessLinuxSignalQueued) init() {
+	m.data.SetName("process.linux.signal.queued")
+	m.data.SetDescription("Signals that are queued for all processes of the real user together.")
+	m.data.SetUnit("{signal}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessLinuxSignalQueued) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessLinuxSignalQueued) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessLinuxSignalQueued) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessLinuxSignalQueued(cfg ProcessLinuxSignalQueuedMetricConfig) metricProcessLinuxSignalQueued {
+	m := metricProcessLinuxSignalQueued{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxDirty struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   ProcessMemoryLinuxDirtyMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.dirty metric with initial data.
+func (m *metricProcessMemoryLinuxDirty) init() {
+	m.data.SetName("process.memory.linux.dirty")
+	m.data.SetDescription("Resident memory that was changed, whether it is shared or private.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxDirty) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxDirty) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxDirty) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxDirty(cfg ProcessMemoryLinuxDirtyMetricConfig) metricProcessMemoryLinuxDirty {
+	m := metricProcessMemoryLinuxDirty{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxHugetlb struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   ProcessMemoryLinuxHugetlbMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.hugetlb metric with initial data.
+func (m *metricProcessMemoryLinuxHugetlb) init() {
+	m.data.SetName("process.memory.linux.hugetlb")
+	m.data.SetDescription("Memory in huge pages of hugetlbfs, which no other memory metric counts.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxHugetlb) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxHugetlb) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxHugetlb) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxHugetlb(cfg ProcessMemoryLinuxHugetlbMetricConfig) metricProcessMemoryLinuxHugetlb {
+	m := metricProcessMemoryLinuxHugetlb{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxLibrary struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   ProcessMemoryLinuxLibraryMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.library metric with initial data.
+func (m *metricProcessMemoryLinuxLibrary) init() {
+	m.data.SetName("process.memory.linux.library")
+	m.data.SetDescription("The size of the code of shared libraries in the address space.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxLibrary) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxLibrary) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxLibrary) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxLibrary(cfg ProcessMemoryLinuxLibraryMetricConfig) metricProcessMemoryLinuxLibrary {
+	m := metricProcessMemoryLinuxLibrary{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxPeakVirtual struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   ProcessMemoryLinuxPeakVirtualMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.peak_virtual metric with initial data.
+func (m *metricProcessMemoryLinuxPeakVirtual) init() {
+	m.data.SetName("process.memory.linux.peak_virtual")
+	m.data.SetDescription("The largest size that the address space ever had.")
+	m.data.SetUnit("By")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessMemoryLinuxPeakVirtual) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxPeakVirtual) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxPeakVirtual) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxPeakVirtual(cfg ProcessMemoryLinuxPeakVirtualMetricConfig) metricProcessMemoryLinuxPeakVirtual {
+	m := metricProcessMemoryLinuxPeakVirtual{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxPss struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   ProcessMemoryLinuxPssMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.pss metric with initial data.
+func (m *metricProcessMemoryLinuxPss) init() {
+	m.data.SetName("process.memory.linux.pss")
+	m.data.SetDescription("Proportional set size, in which memory shared by n processes counts as one n-th.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxPss) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxPss) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxPss) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxPss(cfg ProcessMemoryLinuxPssMetricConfig) metricProcessMemoryLinuxPss {
+	m := metricProcessMemoryLinuxPss{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxResidentUsage struct {
+	data          pmetric.Metric                              // data buffer for generated metric.
+	config        ProcessMemoryLinuxResidentUsageMetricConfig // metric config provided by user.
+	capacity      int                                         // max observed number of data points added to the metric.
+	aggDataPoints []int64                                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.linux.resident.usage metric with initial data.
+func (m *metricProcessMemoryLinuxResidentUsage) init() {
+	m.data.SetName("process.memory.linux.resident.usage")
+	m.data.SetDescription("The amount of physical memory in use by what it holds.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryLinuxResidentUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryLinuxResidentTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryLinuxResidentUsageMetricAttributeKeyProcessMemoryLinuxResidentType) {
+		dp.Attributes().PutStr("process.memory.linux.resident.type", processMemoryLinuxResidentTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxResidentUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxResidentUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxResidentUsage(cfg ProcessMemoryLinuxResidentUsageMetricConfig) metricProcessMemoryLinuxResidentUsage {
+	m := metricProcessMemoryLinuxResidentUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxShared struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   ProcessMemoryLinuxSharedMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.shared metric with initial data.
+func (m *metricProcessMemoryLinuxShared) init() {
+	m.data.SetName("process.memory.linux.shared")
+	m.data.SetDescription("Resident memory of mapped files and of shared memory.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxShared) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxShared) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxShared) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxShared(cfg ProcessMemoryLinuxSharedMetricConfig) metricProcessMemoryLinuxShared {
+	m := metricProcessMemoryLinuxShared{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxSwap struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   ProcessMemoryLinuxSwapMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.swap metric with initial data.
+func (m *metricProcessMemoryLinuxSwap) init() {
+	m.data.SetName("process.memory.linux.swap")
+	m.data.SetDescription("Memory that was swapped out.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxSwap) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxSwap) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxSwap) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxSwap(cfg ProcessMemoryLinuxSwapMetricConfig) metricProcessMemoryLinuxSwap {
+	m := metricProcessMemoryLinuxSwap{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryLinuxUss struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   ProcessMemoryLinuxUssMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.linux.uss metric with initial data.
+func (m *metricProcessMemoryLinuxUss) init() {
+	m.data.SetName("process.memory.linux.uss")
+	m.data.SetDescription("Unique set size, the memory that would be free if the process ended.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessMemoryLinuxUss) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryLinuxUss) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryLinuxUss) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryLinuxUss(cfg ProcessMemoryLinuxUssMetricConfig) metricProcessMemoryLinuxUss {
+	m := metricProcessMemoryLinuxUss{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingCount struct {
+	data          pmetric.Metric                        // data buffer for generated metric.
+	config        ProcessMemoryMappingCountMetricConfig // metric config provided by user.
+	capacity      int                                   // max observed number of data points added to the metric.
+	aggDataPoints []int64                               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.count metric with initial data.
+func (m *metricProcessMemoryMappingCount) init() {
+	m.data.SetName("process.memory.mapping.count")
+	m.data.SetDescription("Memory mappings.")
+	m.data.SetUnit("{mapping}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingCountMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingCount(cfg ProcessMemoryMappingCountMetricConfig) metricProcessMemoryMappingCount {
+	m := metricProcessMemoryMappingCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingLinuxAnonymous struct {
+	data          pmetric.Metric                                 // data buffer for generated metric.
+	config        ProcessMemoryMappingLinuxAnonymousMetricConfig // metric config provided by user.
+	capacity      int                                            // max observed number of data points added to the metric.
+	aggDataPoints []int64                                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.linux.anonymous metric with initial data.
+func (m *metricProcessMemoryMappingLinuxAnonymous) init() {
+	m.data.SetName("process.memory.mapping.linux.anonymous")
+	m.data.SetDescription("Resident memory of mappings that belongs to no file.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingLinuxAnonymous) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxAnonymousMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingLinuxAnonymous) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingLinuxAnonymous) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingLinuxAnonymous(cfg ProcessMemoryMappingLinuxAnonymousMetricConfig) metricProcessMemoryMappingLinuxAnonymous {
+	m := metricProcessMemoryMappingLinuxAnonymous{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingLinuxPss struct {
+	data          pmetric.Metric                           // data buffer for generated metric.
+	config        ProcessMemoryMappingLinuxPssMetricConfig // metric config provided by user.
+	capacity      int                                      // max observed number of data points added to the metric.
+	aggDataPoints []int64                                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.linux.pss metric with initial data.
+func (m *metricProcessMemoryMappingLinuxPss) init() {
+	m.data.SetName("process.memory.mapping.linux.pss")
+	m.data.SetDescription("Proportional set size of mappings.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingLinuxPss) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxPssMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingLinuxPss) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingLinuxPss) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingLinuxPss(cfg ProcessMemoryMappingLinuxPssMetricConfig) metricProcessMemoryMappingLinuxPss {
+	m := metricProcessMemoryMappingLinuxPss{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingLinuxReferenced struct {
+	data          pmetric.Metric                                  // data buffer for generated metric.
+	config        ProcessMemoryMappingLinuxReferencedMetricConfig // metric config provided by user.
+	capacity      int                                             // max observed number of data points added to the metric.
+	aggDataPoints []int64                                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.linux.referenced metric with initial data.
+func (m *metricProcessMemoryMappingLinuxReferenced) init() {
+	m.data.SetName("process.memory.mapping.linux.referenced")
+	m.data.SetDescription("Resident memory of mappings that was accessed lately.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingLinuxReferenced) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxReferencedMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingLinuxReferenced) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingLinuxReferenced) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingLinuxReferenced(cfg ProcessMemoryMappingLinuxReferencedMetricConfig) metricProcessMemoryMappingLinuxReferenced {
+	m := metricProcessMemoryMappingLinuxReferenced{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingLinuxSwap struct {
+	data          pmetric.Metric                            // data buffer for generated metric.
+	config        ProcessMemoryMappingLinuxSwapMetricConfig // metric config provided by user.
+	capacity      int                                       // max observed number of data points added to the metric.
+	aggDataPoints []int64                                   // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.linux.swap metric with initial data.
+func (m *metricProcessMemoryMappingLinuxSwap) init() {
+	m.data.SetName("process.memory.mapping.linux.swap")
+	m.data.SetDescription("Memory of mappings that was swapped out.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingLinuxSwap) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingLinuxSwapMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingLinuxSwap) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingLinuxSwap) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingLinuxSwap(cfg ProcessMemoryMappingLinuxSwapMetricConfig) metricProcessMemoryMappingLinuxSwap {
+	m := metricProcessMemoryMappingLinuxSwap{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingSize struct {
+	data          pmetric.Metric                       // data buffer for generated metric.
+	config        ProcessMemoryMappingSizeMetricConfig // metric config provided by user.
+	capacity      int                                  // max observed number of data points added to the metric.
+	aggDataPoints []int64                              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.size metric with initial data.
+func (m *metricProcessMemoryMappingSize) init() {
+	m.data.SetName("process.memory.mapping.size")
+	m.data.SetDescription("The size of memory mappings in the address space.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingSizeMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingSize) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingSize(cfg ProcessMemoryMappingSizeMetricConfig) metricProcessMemoryMappingSize {
+	m := metricProcessMemoryMappingSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryMappingUsage struct {
+	data          pmetric.Metric                        // data buffer for generated metric.
+	config        ProcessMemoryMappingUsageMetricConfig // metric config provided by user.
+	capacity      int                                   // max observed number of data points added to the metric.
+	aggDataPoints []int64                               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.mapping.usage metric with initial data.
+func (m *metricProcessMemoryMappingUsage) init() {
+	m.data.SetName("process.memory.mapping.usage")
+	m.data.SetDescription("Resident memory of mappings.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryMappingUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryMappingStateAttributeValue string, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingState) {
+		dp.Attributes().PutStr("process.memory.mapping.state", processMemoryMappingStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingName) {
+		dp.Attributes().PutStr("process.memory.mapping.name", processMemoryMappingNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressStart) {
+		dp.Attributes().PutStr("process.memory.mapping.address.start", processMemoryMappingAddressStartAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingAddressEnd) {
+		dp.Attributes().PutStr("process.memory.mapping.address.end", processMemoryMappingAddressEndAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingPermissions) {
+		dp.Attributes().PutStr("process.memory.mapping.permissions", processMemoryMappingPermissionsAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingOffset) {
+		dp.Attributes().PutInt("process.memory.mapping.offset", processMemoryMappingOffsetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyProcessMemoryMappingDevice) {
+		dp.Attributes().PutStr("process.memory.mapping.device", processMemoryMappingDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryMappingUsageMetricAttributeKeyFileInode) {
+		dp.Attributes().PutStr("file.inode", fileInodeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryMappingUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryMappingUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryMappingUsage(cfg ProcessMemoryMappingUsageMetricConfig) metricProcessMemoryMappingUsage {
+	m := metricProcessMemoryMappingUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryUnixPeak struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   ProcessMemoryUnixPeakMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.unix.peak metric with initial data.
+func (m *metricProcessMemoryUnixPeak) init() {
+	m.data.SetName("process.memory.unix.peak")
+	m.data.SetDescription("The most physical memory that the process ever used.")
+	m.data.SetUnit("By")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessMemoryUnixPeak) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryUnixPeak) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryUnixPeak) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryUnixPeak(cfg ProcessMemoryUnixPeakMetricConfig) metricProcessMemoryUnixPeak {
+	m := metricProcessMemoryUnixPeak{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryUnixSegmentSize struct {
+	data          pmetric.Metric                           // data buffer for generated metric.
+	config        ProcessMemoryUnixSegmentSizeMetricConfig // metric config provided by user.
+	capacity      int                                      // max observed number of data points added to the metric.
+	aggDataPoints []int64                                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.memory.unix.segment.size metric with initial data.
+func (m *metricProcessMemoryUnixSegmentSize) init() {
+	m.data.SetName("process.memory.unix.segment.size")
+	m.data.SetDescription("The size of segments in the address space, whether resident or not.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessMemoryUnixSegmentSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processMemoryUnixSegmentTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessMemoryUnixSegmentSizeMetricAttributeKeyProcessMemoryUnixSegmentType) {
+		dp.Attributes().PutStr("process.memory.unix.segment.type", processMemoryUnixSegmentTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryUnixSegmentSize) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryUnixSegmentSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryUnixSegmentSize(cfg ProcessMemoryUnixSegmentSizeMetricConfig) metricProcessMemoryUnixSegmentSize {
+	m := metricProcessMemoryUnixSegmentSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricProcessMemoryUsage struct {
 	data     pmetric.Metric                 // data buffer for generated metric.
 	config   ProcessMemoryUsageMetricConfig // metric config provided by user.
@@ -260,6 +3478,56 @@ func (m *metricProcessMemoryUsage) emit(metrics pmetric.MetricSlice) {
 
 func newMetricProcessMemoryUsage(cfg ProcessMemoryUsageMetricConfig) metricProcessMemoryUsage {
 	m := metricProcessMemoryUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessMemoryUtilization struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   ProcessMemoryUtilizationMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills process.memory.utilization metric with initial data.
+func (m *metricProcessMemoryUtilization) init() {
+	m.data.SetName("process.memory.utilization")
+	m.data.SetDescription("The physical memory in use as a share of what the host has.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessMemoryUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessMemoryUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessMemoryUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessMemoryUtilization(cfg ProcessMemoryUtilizationMetricConfig) metricProcessMemoryUtilization {
+	m := metricProcessMemoryUtilization{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -320,6 +3588,415 @@ func newMetricProcessMemoryVirtual(cfg ProcessMemoryVirtualMetricConfig) metricP
 	return m
 }
 
+type metricProcessNetworkConnectionCount struct {
+	data          pmetric.Metric                            // data buffer for generated metric.
+	config        ProcessNetworkConnectionCountMetricConfig // metric config provided by user.
+	capacity      int                                       // max observed number of data points added to the metric.
+	aggDataPoints []int64                                   // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.network.connection.count metric with initial data.
+func (m *metricProcessNetworkConnectionCount) init() {
+	m.data.SetName("process.network.connection.count")
+	m.data.SetDescription("TCP, UDP and Unix sockets of the process.")
+	m.data.SetUnit("{connection}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessNetworkConnectionCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkTransportAttributeValue string, networkTypeAttributeValue string, networkConnectionStateAttributeValue string, networkLocalAddressAttributeValue string, networkLocalPortAttributeValue int64, networkPeerAddressAttributeValue string, networkPeerPortAttributeValue int64, processUnixSocketTypeAttributeValue string, optionalFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkTransport) {
+		dp.Attributes().PutStr("network.transport", networkTransportAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkType) {
+		dp.Attributes().PutStr("network.type", networkTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkConnectionState) {
+		dp.Attributes().PutStr("network.connection.state", networkConnectionStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress) {
+		dp.Attributes().PutStr("network.local.address", networkLocalAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkLocalPort) {
+		dp.Attributes().PutInt("network.local.port", networkLocalPortAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress) {
+		dp.Attributes().PutStr("network.peer.address", networkPeerAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyNetworkPeerPort) {
+		dp.Attributes().PutInt("network.peer.port", networkPeerPortAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType) {
+		dp.Attributes().PutStr("process.unix.socket.type", processUnixSocketTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessNetworkConnectionCountMetricAttributeKeyOptionalFileDescriptorNumber) {
+		dp.Attributes().PutInt("process.unix.file_descriptor.number", optionalFileDescriptorNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessNetworkConnectionCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessNetworkConnectionCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessNetworkConnectionCount(cfg ProcessNetworkConnectionCountMetricConfig) metricProcessNetworkConnectionCount {
+	m := metricProcessNetworkConnectionCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessPagingFaults struct {
+	data          pmetric.Metric                  // data buffer for generated metric.
+	config        ProcessPagingFaultsMetricConfig // metric config provided by user.
+	capacity      int                             // max observed number of data points added to the metric.
+	aggDataPoints []int64                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.paging.faults metric with initial data.
+func (m *metricProcessPagingFaults) init() {
+	m.data.SetName("process.paging.faults")
+	m.data.SetDescription("Page faults the process has made.")
+	m.data.SetUnit("{fault}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessPagingFaults) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemPagingFaultTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessPagingFaultsMetricAttributeKeySystemPagingFaultType) {
+		dp.Attributes().PutStr("system.paging.fault.type", systemPagingFaultTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessPagingFaults) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessPagingFaults) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessPagingFaults(cfg ProcessPagingFaultsMetricConfig) metricProcessPagingFaults {
+	m := metricProcessPagingFaults{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessSignalsPending struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   ProcessSignalsPendingMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills process.signals_pending metric with initial data.
+func (m *metricProcessSignalsPending) init() {
+	m.data.SetName("process.signals_pending")
+	m.data.SetDescription("Number of pending signals for the process.")
+	m.data.SetUnit("{signal}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessSignalsPending) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessSignalsPending) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessSignalsPending) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessSignalsPending(cfg ProcessSignalsPendingMetricConfig) metricProcessSignalsPending {
+	m := metricProcessSignalsPending{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessStatus struct {
+	data     pmetric.Metric            // data buffer for generated metric.
+	config   ProcessStatusMetricConfig // metric config provided by user.
+	capacity int                       // max observed number of data points added to the metric.
+}
+
+// init fills process.status metric with initial data.
+func (m *metricProcessStatus) init() {
+	m.data.SetName("process.status")
+	m.data.SetDescription("1 for the state that the process is in, and once 0 for the one that it was in before.")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessStatus) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("process.state", processStateAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessStatus) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessStatus) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessStatus(cfg ProcessStatusMetricConfig) metricProcessStatus {
+	m := metricProcessStatus{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessThreadContextSwitches struct {
+	data          pmetric.Metric                           // data buffer for generated metric.
+	config        ProcessThreadContextSwitchesMetricConfig // metric config provided by user.
+	capacity      int                                      // max observed number of data points added to the metric.
+	aggDataPoints []int64                                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.thread.context_switches metric with initial data.
+func (m *metricProcessThreadContextSwitches) init() {
+	m.data.SetName("process.thread.context_switches")
+	m.data.SetDescription("Context switches of each thread.")
+	m.data.SetUnit("{context_switch}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessThreadContextSwitches) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, processContextSwitchTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadID) {
+		dp.Attributes().PutInt("process.thread.id", processThreadIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadContextSwitchesMetricAttributeKeyProcessThreadName) {
+		dp.Attributes().PutStr("process.thread.name", processThreadNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadContextSwitchesMetricAttributeKeyProcessContextSwitchType) {
+		dp.Attributes().PutStr("process.context_switch.type", processContextSwitchTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessThreadContextSwitches) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessThreadContextSwitches) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessThreadContextSwitches(cfg ProcessThreadContextSwitchesMetricConfig) metricProcessThreadContextSwitches {
+	m := metricProcessThreadContextSwitches{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricProcessThreadCount struct {
 	data     pmetric.Metric                 // data buffer for generated metric.
 	config   ProcessThreadCountMetricConfig // metric config provided by user.
@@ -372,10 +4049,302 @@ func newMetricProcessThreadCount(cfg ProcessThreadCountMetricConfig) metricProce
 	return m
 }
 
+type metricProcessThreadCPUTime struct {
+	data          pmetric.Metric                   // data buffer for generated metric.
+	config        ProcessThreadCPUTimeMetricConfig // metric config provided by user.
+	capacity      int                              // max observed number of data points added to the metric.
+	aggDataPoints []float64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.thread.cpu.time metric with initial data.
+func (m *metricProcessThreadCPUTime) init() {
+	m.data.SetName("process.thread.cpu.time")
+	m.data.SetDescription("CPU seconds of each thread.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessThreadCPUTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadID) {
+		dp.Attributes().PutInt("process.thread.id", processThreadIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadCPUTimeMetricAttributeKeyProcessThreadName) {
+		dp.Attributes().PutStr("process.thread.name", processThreadNameAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessThreadCPUTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessThreadCPUTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessThreadCPUTime(cfg ProcessThreadCPUTimeMetricConfig) metricProcessThreadCPUTime {
+	m := metricProcessThreadCPUTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessThreadDiskIo struct {
+	data          pmetric.Metric                  // data buffer for generated metric.
+	config        ProcessThreadDiskIoMetricConfig // metric config provided by user.
+	capacity      int                             // max observed number of data points added to the metric.
+	aggDataPoints []int64                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.thread.disk.io metric with initial data.
+func (m *metricProcessThreadDiskIo) init() {
+	m.data.SetName("process.thread.disk.io")
+	m.data.SetDescription("Disk bytes transferred by each thread.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessThreadDiskIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadDiskIoMetricAttributeKeyProcessThreadID) {
+		dp.Attributes().PutInt("process.thread.id", processThreadIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadDiskIoMetricAttributeKeyProcessThreadName) {
+		dp.Attributes().PutStr("process.thread.name", processThreadNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadDiskIoMetricAttributeKeyDiskIoDirection) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessThreadDiskIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessThreadDiskIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessThreadDiskIo(cfg ProcessThreadDiskIoMetricConfig) metricProcessThreadDiskIo {
+	m := metricProcessThreadDiskIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessThreadPagingFaults struct {
+	data          pmetric.Metric                        // data buffer for generated metric.
+	config        ProcessThreadPagingFaultsMetricConfig // metric config provided by user.
+	capacity      int                                   // max observed number of data points added to the metric.
+	aggDataPoints []int64                               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.thread.paging.faults metric with initial data.
+func (m *metricProcessThreadPagingFaults) init() {
+	m.data.SetName("process.thread.paging.faults")
+	m.data.SetDescription("Page faults of each thread.")
+	m.data.SetUnit("{fault}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessThreadPagingFaults) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, systemPagingFaultTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadID) {
+		dp.Attributes().PutInt("process.thread.id", processThreadIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadPagingFaultsMetricAttributeKeyProcessThreadName) {
+		dp.Attributes().PutStr("process.thread.name", processThreadNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessThreadPagingFaultsMetricAttributeKeySystemPagingFaultType) {
+		dp.Attributes().PutStr("system.paging.fault.type", systemPagingFaultTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessThreadPagingFaults) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessThreadPagingFaults) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessThreadPagingFaults(cfg ProcessThreadPagingFaultsMetricConfig) metricProcessThreadPagingFaults {
+	m := metricProcessThreadPagingFaults{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricProcessUnixFileDescriptorCount struct {
-	data     pmetric.Metric                             // data buffer for generated metric.
-	config   ProcessUnixFileDescriptorCountMetricConfig // metric config provided by user.
-	capacity int                                        // max observed number of data points added to the metric.
+	data          pmetric.Metric                             // data buffer for generated metric.
+	config        ProcessUnixFileDescriptorCountMetricConfig // metric config provided by user.
+	capacity      int                                        // max observed number of data points added to the metric.
+	aggDataPoints []int64                                    // slice containing number of aggregated datapoints at each index
 }
 
 // init fills process.unix.file_descriptor.count metric with initial data.
@@ -386,16 +4355,49 @@ func (m *metricProcessUnixFileDescriptorCount) init() {
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)
 	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
 }
 
-func (m *metricProcessUnixFileDescriptorCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+func (m *metricProcessUnixFileDescriptorCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, optionalFileDescriptorTypeAttributeValue string) {
 	if !m.config.Enabled {
 		return
 	}
-	dp := m.data.Sum().DataPoints().AppendEmpty()
+
+	dp := pmetric.NewNumberDataPoint()
 	dp.SetStartTimestamp(start)
 	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixFileDescriptorCountMetricAttributeKeyOptionalFileDescriptorType) {
+		dp.Attributes().PutStr("process.unix.file_descriptor.type", optionalFileDescriptorTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
 	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
 }
 
 // updateCapacity saves max length of data point slices that will be used for the slice capacity.
@@ -408,6 +4410,11 @@ func (m *metricProcessUnixFileDescriptorCount) updateCapacity() {
 // emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
 func (m *metricProcessUnixFileDescriptorCount) emit(metrics pmetric.MetricSlice) {
 	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
 		m.updateCapacity()
 		m.data.MoveTo(metrics.AppendEmpty())
 		m.init()
@@ -424,22 +4431,1138 @@ func newMetricProcessUnixFileDescriptorCount(cfg ProcessUnixFileDescriptorCountM
 	return m
 }
 
+type metricProcessUnixFileDescriptorFileLinkCount struct {
+	data     pmetric.Metric                                     // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorFileLinkCountMetricConfig // metric config provided by user.
+	capacity int                                                // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.file.link.count metric with initial data.
+func (m *metricProcessUnixFileDescriptorFileLinkCount) init() {
+	m.data.SetName("process.unix.file_descriptor.file.link.count")
+	m.data.SetDescription("How many names each open file has; 0 for one that was deleted and still takes its space.")
+	m.data.SetUnit("{link}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorFileLinkCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorFileLinkCount) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorFileLinkCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorFileLinkCount(cfg ProcessUnixFileDescriptorFileLinkCountMetricConfig) metricProcessUnixFileDescriptorFileLinkCount {
+	m := metricProcessUnixFileDescriptorFileLinkCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorFileSize struct {
+	data     pmetric.Metric                                // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorFileSizeMetricConfig // metric config provided by user.
+	capacity int                                           // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.file.size metric with initial data.
+func (m *metricProcessUnixFileDescriptorFileSize) init() {
+	m.data.SetName("process.unix.file_descriptor.file.size")
+	m.data.SetDescription("The size of each open file.")
+	m.data.SetUnit("By")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorFileSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorFileSize) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorFileSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorFileSize(cfg ProcessUnixFileDescriptorFileSizeMetricConfig) metricProcessUnixFileDescriptorFileSize {
+	m := metricProcessUnixFileDescriptorFileSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorInfo struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorInfoMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.info metric with initial data.
+func (m *metricProcessUnixFileDescriptorInfo) init() {
+	m.data.SetName("process.unix.file_descriptor.info")
+	m.data.SetDescription("What each file descriptor is; the value is always 1.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorInfo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64, processUnixFileDescriptorTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+	dp.Attributes().PutStr("process.unix.file_descriptor.type", processUnixFileDescriptorTypeAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorInfo) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorInfo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorInfo(cfg ProcessUnixFileDescriptorInfoMetricConfig) metricProcessUnixFileDescriptorInfo {
+	m := metricProcessUnixFileDescriptorInfo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorLimit struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorLimitMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.limit metric with initial data.
+func (m *metricProcessUnixFileDescriptorLimit) init() {
+	m.data.SetName("process.unix.file_descriptor.limit")
+	m.data.SetDescription("How many file descriptors the process may have (the soft limit).")
+	m.data.SetUnit("{file_descriptor}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricProcessUnixFileDescriptorLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorLimit(cfg ProcessUnixFileDescriptorLimitMetricConfig) metricProcessUnixFileDescriptorLimit {
+	m := metricProcessUnixFileDescriptorLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorOffset struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorOffsetMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.offset metric with initial data.
+func (m *metricProcessUnixFileDescriptorOffset) init() {
+	m.data.SetName("process.unix.file_descriptor.offset")
+	m.data.SetDescription("The position in each open file.")
+	m.data.SetUnit("By")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorOffset) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorOffset) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorOffset) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorOffset(cfg ProcessUnixFileDescriptorOffsetMetricConfig) metricProcessUnixFileDescriptorOffset {
+	m := metricProcessUnixFileDescriptorOffset{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorPendingEventCount struct {
+	data          pmetric.Metric                                         // data buffer for generated metric.
+	config        ProcessUnixFileDescriptorPendingEventCountMetricConfig // metric config provided by user.
+	capacity      int                                                    // max observed number of data points added to the metric.
+	aggDataPoints []int64                                                // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.unix.file_descriptor.pending_event.count metric with initial data.
+func (m *metricProcessUnixFileDescriptorPendingEventCount) init() {
+	m.data.SetName("process.unix.file_descriptor.pending_event.count")
+	m.data.SetDescription("Events that wait to be read, expirations of timers and values of eventfds.")
+	m.data.SetUnit("{event}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessUnixFileDescriptorPendingEventCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixFileDescriptorTypeAttributeValue string, optionalFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyProcessUnixFileDescriptorType) {
+		dp.Attributes().PutStr("process.unix.file_descriptor.type", processUnixFileDescriptorTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixFileDescriptorPendingEventCountMetricAttributeKeyOptionalFileDescriptorNumber) {
+		dp.Attributes().PutInt("process.unix.file_descriptor.number", optionalFileDescriptorNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorPendingEventCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorPendingEventCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorPendingEventCount(cfg ProcessUnixFileDescriptorPendingEventCountMetricConfig) metricProcessUnixFileDescriptorPendingEventCount {
+	m := metricProcessUnixFileDescriptorPendingEventCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorSocketQueueUsage struct {
+	data          pmetric.Metric                                        // data buffer for generated metric.
+	config        ProcessUnixFileDescriptorSocketQueueUsageMetricConfig // metric config provided by user.
+	capacity      int                                                   // max observed number of data points added to the metric.
+	aggDataPoints []int64                                               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.unix.file_descriptor.socket.queue.usage metric with initial data.
+func (m *metricProcessUnixFileDescriptorSocketQueueUsage) init() {
+	m.data.SetName("process.unix.file_descriptor.socket.queue.usage")
+	m.data.SetDescription("Bytes in the queues of TCP and UDP sockets.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessUnixFileDescriptorSocketQueueUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkIoDirectionAttributeValue string, optionalFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyNetworkIoDirection) {
+		dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixFileDescriptorSocketQueueUsageMetricAttributeKeyOptionalFileDescriptorNumber) {
+		dp.Attributes().PutInt("process.unix.file_descriptor.number", optionalFileDescriptorNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorSocketQueueUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorSocketQueueUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorSocketQueueUsage(cfg ProcessUnixFileDescriptorSocketQueueUsageMetricConfig) metricProcessUnixFileDescriptorSocketQueueUsage {
+	m := metricProcessUnixFileDescriptorSocketQueueUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorTimerInterval struct {
+	data     pmetric.Metric                                     // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorTimerIntervalMetricConfig // metric config provided by user.
+	capacity int                                                // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.timer.interval metric with initial data.
+func (m *metricProcessUnixFileDescriptorTimerInterval) init() {
+	m.data.SetName("process.unix.file_descriptor.timer.interval")
+	m.data.SetDescription("The period of each periodic timer.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorTimerInterval) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processUnixFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorTimerInterval) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorTimerInterval) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorTimerInterval(cfg ProcessUnixFileDescriptorTimerIntervalMetricConfig) metricProcessUnixFileDescriptorTimerInterval {
+	m := metricProcessUnixFileDescriptorTimerInterval{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorTimerTimeLeft struct {
+	data     pmetric.Metric                                     // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorTimerTimeLeftMetricConfig // metric config provided by user.
+	capacity int                                                // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.timer.time_left metric with initial data.
+func (m *metricProcessUnixFileDescriptorTimerTimeLeft) init() {
+	m.data.SetName("process.unix.file_descriptor.timer.time_left")
+	m.data.SetDescription("Time until each armed timer expires.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorTimerTimeLeft) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processUnixFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorTimerTimeLeft) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorTimerTimeLeft) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorTimerTimeLeft(cfg ProcessUnixFileDescriptorTimerTimeLeftMetricConfig) metricProcessUnixFileDescriptorTimerTimeLeft {
+	m := metricProcessUnixFileDescriptorTimerTimeLeft{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixFileDescriptorWatchCount struct {
+	data          pmetric.Metric                                  // data buffer for generated metric.
+	config        ProcessUnixFileDescriptorWatchCountMetricConfig // metric config provided by user.
+	capacity      int                                             // max observed number of data points added to the metric.
+	aggDataPoints []int64                                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.unix.file_descriptor.watch.count metric with initial data.
+func (m *metricProcessUnixFileDescriptorWatchCount) init() {
+	m.data.SetName("process.unix.file_descriptor.watch.count")
+	m.data.SetDescription("Descriptors that epoll watches.")
+	m.data.SetUnit("{file_descriptor}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessUnixFileDescriptorWatchCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, optionalFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixFileDescriptorWatchCountMetricAttributeKeyOptionalFileDescriptorNumber) {
+		dp.Attributes().PutInt("process.unix.file_descriptor.number", optionalFileDescriptorNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorWatchCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorWatchCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorWatchCount(cfg ProcessUnixFileDescriptorWatchCountMetricConfig) metricProcessUnixFileDescriptorWatchCount {
+	m := metricProcessUnixFileDescriptorWatchCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixNice struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   ProcessUnixNiceMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.nice metric with initial data.
+func (m *metricProcessUnixNice) init() {
+	m.data.SetName("process.unix.nice")
+	m.data.SetDescription("The nice value of the main thread, from -20 (favoured) to 19.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessUnixNice) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixNice) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixNice) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixNice(cfg ProcessUnixNiceMetricConfig) metricProcessUnixNice {
+	m := metricProcessUnixNice{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixResourceLimitCount struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   ProcessUnixResourceLimitCountMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.resource_limit.count metric with initial data.
+func (m *metricProcessUnixResourceLimitCount) init() {
+	m.data.SetName("process.unix.resource_limit.count")
+	m.data.SetDescription("Limits of the number of resources.")
+	m.data.SetUnit("{resource}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixResourceLimitCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixResourceLimitResourceAttributeValue string, processUnixResourceLimitTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("process.unix.resource_limit.resource", processUnixResourceLimitResourceAttributeValue)
+	dp.Attributes().PutStr("process.unix.resource_limit.type", processUnixResourceLimitTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixResourceLimitCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixResourceLimitCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixResourceLimitCount(cfg ProcessUnixResourceLimitCountMetricConfig) metricProcessUnixResourceLimitCount {
+	m := metricProcessUnixResourceLimitCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixResourceLimitPriority struct {
+	data     pmetric.Metric                               // data buffer for generated metric.
+	config   ProcessUnixResourceLimitPriorityMetricConfig // metric config provided by user.
+	capacity int                                          // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.resource_limit.priority metric with initial data.
+func (m *metricProcessUnixResourceLimitPriority) init() {
+	m.data.SetName("process.unix.resource_limit.priority")
+	m.data.SetDescription("The lowest nice value and the highest real-time priority that the process may take.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixResourceLimitPriority) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixResourceLimitResourceAttributeValue string, processUnixResourceLimitTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("process.unix.resource_limit.resource", processUnixResourceLimitResourceAttributeValue)
+	dp.Attributes().PutStr("process.unix.resource_limit.type", processUnixResourceLimitTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixResourceLimitPriority) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixResourceLimitPriority) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixResourceLimitPriority(cfg ProcessUnixResourceLimitPriorityMetricConfig) metricProcessUnixResourceLimitPriority {
+	m := metricProcessUnixResourceLimitPriority{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixResourceLimitSize struct {
+	data     pmetric.Metric                           // data buffer for generated metric.
+	config   ProcessUnixResourceLimitSizeMetricConfig // metric config provided by user.
+	capacity int                                      // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.resource_limit.size metric with initial data.
+func (m *metricProcessUnixResourceLimitSize) init() {
+	m.data.SetName("process.unix.resource_limit.size")
+	m.data.SetDescription("Limits of resources that are counted in bytes.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixResourceLimitSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixResourceLimitResourceAttributeValue string, processUnixResourceLimitTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("process.unix.resource_limit.resource", processUnixResourceLimitResourceAttributeValue)
+	dp.Attributes().PutStr("process.unix.resource_limit.type", processUnixResourceLimitTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixResourceLimitSize) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixResourceLimitSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixResourceLimitSize(cfg ProcessUnixResourceLimitSizeMetricConfig) metricProcessUnixResourceLimitSize {
+	m := metricProcessUnixResourceLimitSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixResourceLimitTime struct {
+	data     pmetric.Metric                           // data buffer for generated metric.
+	config   ProcessUnixResourceLimitTimeMetricConfig // metric config provided by user.
+	capacity int                                      // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.resource_limit.time metric with initial data.
+func (m *metricProcessUnixResourceLimitTime) init() {
+	m.data.SetName("process.unix.resource_limit.time")
+	m.data.SetDescription("Limits of CPU time, in all and without a break under real-time scheduling.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixResourceLimitTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, processUnixResourceLimitResourceAttributeValue string, processUnixResourceLimitTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("process.unix.resource_limit.resource", processUnixResourceLimitResourceAttributeValue)
+	dp.Attributes().PutStr("process.unix.resource_limit.type", processUnixResourceLimitTypeAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixResourceLimitTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixResourceLimitTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixResourceLimitTime(cfg ProcessUnixResourceLimitTimeMetricConfig) metricProcessUnixResourceLimitTime {
+	m := metricProcessUnixResourceLimitTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUnixSignalCount struct {
+	data          pmetric.Metric                     // data buffer for generated metric.
+	config        ProcessUnixSignalCountMetricConfig // metric config provided by user.
+	capacity      int                                // max observed number of data points added to the metric.
+	aggDataPoints []int64                            // slice containing number of aggregated datapoints at each index
+}
+
+// init fills process.unix.signal.count metric with initial data.
+func (m *metricProcessUnixSignalCount) init() {
+	m.data.SetName("process.unix.signal.count")
+	m.data.SetDescription("The signals in each set of the process.")
+	m.data.SetUnit("{signal}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricProcessUnixSignalCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, processUnixSignalSetAttributeValue string, processUnixSignalNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalSet) {
+		dp.Attributes().PutStr("process.unix.signal.set", processUnixSignalSetAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, ProcessUnixSignalCountMetricAttributeKeyProcessUnixSignalName) {
+		dp.Attributes().PutStr("process.unix.signal.name", processUnixSignalNameAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixSignalCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixSignalCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixSignalCount(cfg ProcessUnixSignalCountMetricConfig) metricProcessUnixSignalCount {
+	m := metricProcessUnixSignalCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricProcessUptime struct {
+	data     pmetric.Metric            // data buffer for generated metric.
+	config   ProcessUptimeMetricConfig // metric config provided by user.
+	capacity int                       // max observed number of data points added to the metric.
+}
+
+// init fills process.uptime metric with initial data.
+func (m *metricProcessUptime) init() {
+	m.data.SetName("process.uptime")
+	m.data.SetDescription("The time the process has been running.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricProcessUptime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUptime) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUptime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUptime(cfg ProcessUptimeMetricConfig) metricProcessUptime {
+	m := metricProcessUptime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                               MetricsBuilderConfig // config of the metrics builder.
-	startTime                            pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                      int                  // maximum observed number of metrics per resource.
-	metricsBuffer                        pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                            component.BuildInfo  // contains version information.
-	resourceAttributeIncludeFilter       map[string]filter.Filter
-	resourceAttributeExcludeFilter       map[string]filter.Filter
-	metricProcessCPUTime                 metricProcessCPUTime
-	metricProcessDiskIo                  metricProcessDiskIo
-	metricProcessMemoryUsage             metricProcessMemoryUsage
-	metricProcessMemoryVirtual           metricProcessMemoryVirtual
-	metricProcessThreadCount             metricProcessThreadCount
-	metricProcessUnixFileDescriptorCount metricProcessUnixFileDescriptorCount
+	config                                           MetricsBuilderConfig // config of the metrics builder.
+	startTime                                        pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                                  int                  // maximum observed number of metrics per resource.
+	metricsBuffer                                    pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                                        component.BuildInfo  // contains version information.
+	resourceAttributeIncludeFilter                   map[string]filter.Filter
+	resourceAttributeExcludeFilter                   map[string]filter.Filter
+	metricProcessContextSwitches                     metricProcessContextSwitches
+	metricProcessCPUAffinityCount                    metricProcessCPUAffinityCount
+	metricProcessCPULogicalNumber                    metricProcessCPULogicalNumber
+	metricProcessCPUTime                             metricProcessCPUTime
+	metricProcessCPUUnixChildrenTime                 metricProcessCPUUnixChildrenTime
+	metricProcessCPUUtilization                      metricProcessCPUUtilization
+	metricProcessDiskIo                              metricProcessDiskIo
+	metricProcessEnvironmentVariableCount            metricProcessEnvironmentVariableCount
+	metricProcessLinuxIoSystemCalls                  metricProcessLinuxIoSystemCalls
+	metricProcessLinuxIoTransferred                  metricProcessLinuxIoTransferred
+	metricProcessLinuxIoPriority                     metricProcessLinuxIoPriority
+	metricProcessLinuxOomScore                       metricProcessLinuxOomScore
+	metricProcessLinuxOomScoreAdjustment             metricProcessLinuxOomScoreAdjustment
+	metricProcessLinuxSchedulerRunDelayTime          metricProcessLinuxSchedulerRunDelayTime
+	metricProcessLinuxSignalQueued                   metricProcessLinuxSignalQueued
+	metricProcessMemoryLinuxDirty                    metricProcessMemoryLinuxDirty
+	metricProcessMemoryLinuxHugetlb                  metricProcessMemoryLinuxHugetlb
+	metricProcessMemoryLinuxLibrary                  metricProcessMemoryLinuxLibrary
+	metricProcessMemoryLinuxPeakVirtual              metricProcessMemoryLinuxPeakVirtual
+	metricProcessMemoryLinuxPss                      metricProcessMemoryLinuxPss
+	metricProcessMemoryLinuxResidentUsage            metricProcessMemoryLinuxResidentUsage
+	metricProcessMemoryLinuxShared                   metricProcessMemoryLinuxShared
+	metricProcessMemoryLinuxSwap                     metricProcessMemoryLinuxSwap
+	metricProcessMemoryLinuxUss                      metricProcessMemoryLinuxUss
+	metricProcessMemoryMappingCount                  metricProcessMemoryMappingCount
+	metricProcessMemoryMappingLinuxAnonymous         metricProcessMemoryMappingLinuxAnonymous
+	metricProcessMemoryMappingLinuxPss               metricProcessMemoryMappingLinuxPss
+	metricProcessMemoryMappingLinuxReferenced        metricProcessMemoryMappingLinuxReferenced
+	metricProcessMemoryMappingLinuxSwap              metricProcessMemoryMappingLinuxSwap
+	metricProcessMemoryMappingSize                   metricProcessMemoryMappingSize
+	metricProcessMemoryMappingUsage                  metricProcessMemoryMappingUsage
+	metricProcessMemoryUnixPeak                      metricProcessMemoryUnixPeak
+	metricProcessMemoryUnixSegmentSize               metricProcessMemoryUnixSegmentSize
+	metricProcessMemoryUsage                         metricProcessMemoryUsage
+	metricProcessMemoryUtilization                   metricProcessMemoryUtilization
+	metricProcessMemoryVirtual                       metricProcessMemoryVirtual
+	metricProcessNetworkConnectionCount              metricProcessNetworkConnectionCount
+	metricProcessPagingFaults                        metricProcessPagingFaults
+	metricProcessSignalsPending                      metricProcessSignalsPending
+	metricProcessStatus                              metricProcessStatus
+	metricProcessThreadContextSwitches               metricProcessThreadContextSwitches
+	metricProcessThreadCount                         metricProcessThreadCount
+	metricProcessThreadCPUTime                       metricProcessThreadCPUTime
+	metricProcessThreadDiskIo                        metricProcessThreadDiskIo
+	metricProcessThreadPagingFaults                  metricProcessThreadPagingFaults
+	metricProcessUnixFileDescriptorCount             metricProcessUnixFileDescriptorCount
+	metricProcessUnixFileDescriptorFileLinkCount     metricProcessUnixFileDescriptorFileLinkCount
+	metricProcessUnixFileDescriptorFileSize          metricProcessUnixFileDescriptorFileSize
+	metricProcessUnixFileDescriptorInfo              metricProcessUnixFileDescriptorInfo
+	metricProcessUnixFileDescriptorLimit             metricProcessUnixFileDescriptorLimit
+	metricProcessUnixFileDescriptorOffset            metricProcessUnixFileDescriptorOffset
+	metricProcessUnixFileDescriptorPendingEventCount metricProcessUnixFileDescriptorPendingEventCount
+	metricProcessUnixFileDescriptorSocketQueueUsage  metricProcessUnixFileDescriptorSocketQueueUsage
+	metricProcessUnixFileDescriptorTimerInterval     metricProcessUnixFileDescriptorTimerInterval
+	metricProcessUnixFileDescriptorTimerTimeLeft     metricProcessUnixFileDescriptorTimerTimeLeft
+	metricProcessUnixFileDescriptorWatchCount        metricProcessUnixFileDescriptorWatchCount
+	metricProcessUnixNice                            metricProcessUnixNice
+	metricProcessUnixResourceLimitCount              metricProcessUnixResourceLimitCount
+	metricProcessUnixResourceLimitPriority           metricProcessUnixResourceLimitPriority
+	metricProcessUnixResourceLimitSize               metricProcessUnixResourceLimitSize
+	metricProcessUnixResourceLimitTime               metricProcessUnixResourceLimitTime
+	metricProcessUnixSignalCount                     metricProcessUnixSignalCount
+	metricProcessUptime                              metricProcessUptime
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -461,24 +5584,99 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                               mbc,
-		startTime:                            pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                        pmetric.NewMetrics(),
-		buildInfo:                            settings.BuildInfo,
-		metricProcessCPUTime:                 newMetricProcessCPUTime(mbc.Metrics.ProcessCPUTime),
-		metricProcessDiskIo:                  newMetricProcessDiskIo(mbc.Metrics.ProcessDiskIo),
-		metricProcessMemoryUsage:             newMetricProcessMemoryUsage(mbc.Metrics.ProcessMemoryUsage),
-		metricProcessMemoryVirtual:           newMetricProcessMemoryVirtual(mbc.Metrics.ProcessMemoryVirtual),
-		metricProcessThreadCount:             newMetricProcessThreadCount(mbc.Metrics.ProcessThreadCount),
-		metricProcessUnixFileDescriptorCount: newMetricProcessUnixFileDescriptorCount(mbc.Metrics.ProcessUnixFileDescriptorCount),
-		resourceAttributeIncludeFilter:       make(map[string]filter.Filter),
-		resourceAttributeExcludeFilter:       make(map[string]filter.Filter),
+		config:                                           mbc,
+		startTime:                                        pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                                    pmetric.NewMetrics(),
+		buildInfo:                                        settings.BuildInfo,
+		metricProcessContextSwitches:                     newMetricProcessContextSwitches(mbc.Metrics.ProcessContextSwitches),
+		metricProcessCPUAffinityCount:                    newMetricProcessCPUAffinityCount(mbc.Metrics.ProcessCPUAffinityCount),
+		metricProcessCPULogicalNumber:                    newMetricProcessCPULogicalNumber(mbc.Metrics.ProcessCPULogicalNumber),
+		metricProcessCPUTime:                             newMetricProcessCPUTime(mbc.Metrics.ProcessCPUTime),
+		metricProcessCPUUnixChildrenTime:                 newMetricProcessCPUUnixChildrenTime(mbc.Metrics.ProcessCPUUnixChildrenTime),
+		metricProcessCPUUtilization:                      newMetricProcessCPUUtilization(mbc.Metrics.ProcessCPUUtilization),
+		metricProcessDiskIo:                              newMetricProcessDiskIo(mbc.Metrics.ProcessDiskIo),
+		metricProcessEnvironmentVariableCount:            newMetricProcessEnvironmentVariableCount(mbc.Metrics.ProcessEnvironmentVariableCount),
+		metricProcessLinuxIoSystemCalls:                  newMetricProcessLinuxIoSystemCalls(mbc.Metrics.ProcessLinuxIoSystemCalls),
+		metricProcessLinuxIoTransferred:                  newMetricProcessLinuxIoTransferred(mbc.Metrics.ProcessLinuxIoTransferred),
+		metricProcessLinuxIoPriority:                     newMetricProcessLinuxIoPriority(mbc.Metrics.ProcessLinuxIoPriority),
+		metricProcessLinuxOomScore:                       newMetricProcessLinuxOomScore(mbc.Metrics.ProcessLinuxOomScore),
+		metricProcessLinuxOomScoreAdjustment:             newMetricProcessLinuxOomScoreAdjustment(mbc.Metrics.ProcessLinuxOomScoreAdjustment),
+		metricProcessLinuxSchedulerRunDelayTime:          newMetricProcessLinuxSchedulerRunDelayTime(mbc.Metrics.ProcessLinuxSchedulerRunDelayTime),
+		metricProcessLinuxSignalQueued:                   newMetricProcessLinuxSignalQueued(mbc.Metrics.ProcessLinuxSignalQueued),
+		metricProcessMemoryLinuxDirty:                    newMetricProcessMemoryLinuxDirty(mbc.Metrics.ProcessMemoryLinuxDirty),
+		metricProcessMemoryLinuxHugetlb:                  newMetricProcessMemoryLinuxHugetlb(mbc.Metrics.ProcessMemoryLinuxHugetlb),
+		metricProcessMemoryLinuxLibrary:                  newMetricProcessMemoryLinuxLibrary(mbc.Metrics.ProcessMemoryLinuxLibrary),
+		metricProcessMemoryLinuxPeakVirtual:              newMetricProcessMemoryLinuxPeakVirtual(mbc.Metrics.ProcessMemoryLinuxPeakVirtual),
+		metricProcessMemoryLinuxPss:                      newMetricProcessMemoryLinuxPss(mbc.Metrics.ProcessMemoryLinuxPss),
+		metricProcessMemoryLinuxResidentUsage:            newMetricProcessMemoryLinuxResidentUsage(mbc.Metrics.ProcessMemoryLinuxResidentUsage),
+		metricProcessMemoryLinuxShared:                   newMetricProcessMemoryLinuxShared(mbc.Metrics.ProcessMemoryLinuxShared),
+		metricProcessMemoryLinuxSwap:                     newMetricProcessMemoryLinuxSwap(mbc.Metrics.ProcessMemoryLinuxSwap),
+		metricProcessMemoryLinuxUss:                      newMetricProcessMemoryLinuxUss(mbc.Metrics.ProcessMemoryLinuxUss),
+		metricProcessMemoryMappingCount:                  newMetricProcessMemoryMappingCount(mbc.Metrics.ProcessMemoryMappingCount),
+		metricProcessMemoryMappingLinuxAnonymous:         newMetricProcessMemoryMappingLinuxAnonymous(mbc.Metrics.ProcessMemoryMappingLinuxAnonymous),
+		metricProcessMemoryMappingLinuxPss:               newMetricProcessMemoryMappingLinuxPss(mbc.Metrics.ProcessMemoryMappingLinuxPss),
+		metricProcessMemoryMappingLinuxReferenced:        newMetricProcessMemoryMappingLinuxReferenced(mbc.Metrics.ProcessMemoryMappingLinuxReferenced),
+		metricProcessMemoryMappingLinuxSwap:              newMetricProcessMemoryMappingLinuxSwap(mbc.Metrics.ProcessMemoryMappingLinuxSwap),
+		metricProcessMemoryMappingSize:                   newMetricProcessMemoryMappingSize(mbc.Metrics.ProcessMemoryMappingSize),
+		metricProcessMemoryMappingUsage:                  newMetricProcessMemoryMappingUsage(mbc.Metrics.ProcessMemoryMappingUsage),
+		metricProcessMemoryUnixPeak:                      newMetricProcessMemoryUnixPeak(mbc.Metrics.ProcessMemoryUnixPeak),
+		metricProcessMemoryUnixSegmentSize:               newMetricProcessMemoryUnixSegmentSize(mbc.Metrics.ProcessMemoryUnixSegmentSize),
+		metricProcessMemoryUsage:                         newMetricProcessMemoryUsage(mbc.Metrics.ProcessMemoryUsage),
+		metricProcessMemoryUtilization:                   newMetricProcessMemoryUtilization(mbc.Metrics.ProcessMemoryUtilization),
+		metricProcessMemoryVirtual:                       newMetricProcessMemoryVirtual(mbc.Metrics.ProcessMemoryVirtual),
+		metricProcessNetworkConnectionCount:              newMetricProcessNetworkConnectionCount(mbc.Metrics.ProcessNetworkConnectionCount),
+		metricProcessPagingFaults:                        newMetricProcessPagingFaults(mbc.Metrics.ProcessPagingFaults),
+		metricProcessSignalsPending:                      newMetricProcessSignalsPending(mbc.Metrics.ProcessSignalsPending),
+		metricProcessStatus:                              newMetricProcessStatus(mbc.Metrics.ProcessStatus),
+		metricProcessThreadContextSwitches:               newMetricProcessThreadContextSwitches(mbc.Metrics.ProcessThreadContextSwitches),
+		metricProcessThreadCount:                         newMetricProcessThreadCount(mbc.Metrics.ProcessThreadCount),
+		metricProcessThreadCPUTime:                       newMetricProcessThreadCPUTime(mbc.Metrics.ProcessThreadCPUTime),
+		metricProcessThreadDiskIo:                        newMetricProcessThreadDiskIo(mbc.Metrics.ProcessThreadDiskIo),
+		metricProcessThreadPagingFaults:                  newMetricProcessThreadPagingFaults(mbc.Metrics.ProcessThreadPagingFaults),
+		metricProcessUnixFileDescriptorCount:             newMetricProcessUnixFileDescriptorCount(mbc.Metrics.ProcessUnixFileDescriptorCount),
+		metricProcessUnixFileDescriptorFileLinkCount:     newMetricProcessUnixFileDescriptorFileLinkCount(mbc.Metrics.ProcessUnixFileDescriptorFileLinkCount),
+		metricProcessUnixFileDescriptorFileSize:          newMetricProcessUnixFileDescriptorFileSize(mbc.Metrics.ProcessUnixFileDescriptorFileSize),
+		metricProcessUnixFileDescriptorInfo:              newMetricProcessUnixFileDescriptorInfo(mbc.Metrics.ProcessUnixFileDescriptorInfo),
+		metricProcessUnixFileDescriptorLimit:             newMetricProcessUnixFileDescriptorLimit(mbc.Metrics.ProcessUnixFileDescriptorLimit),
+		metricProcessUnixFileDescriptorOffset:            newMetricProcessUnixFileDescriptorOffset(mbc.Metrics.ProcessUnixFileDescriptorOffset),
+		metricProcessUnixFileDescriptorPendingEventCount: newMetricProcessUnixFileDescriptorPendingEventCount(mbc.Metrics.ProcessUnixFileDescriptorPendingEventCount),
+		metricProcessUnixFileDescriptorSocketQueueUsage:  newMetricProcessUnixFileDescriptorSocketQueueUsage(mbc.Metrics.ProcessUnixFileDescriptorSocketQueueUsage),
+		metricProcessUnixFileDescriptorTimerInterval:     newMetricProcessUnixFileDescriptorTimerInterval(mbc.Metrics.ProcessUnixFileDescriptorTimerInterval),
+		metricProcessUnixFileDescriptorTimerTimeLeft:     newMetricProcessUnixFileDescriptorTimerTimeLeft(mbc.Metrics.ProcessUnixFileDescriptorTimerTimeLeft),
+		metricProcessUnixFileDescriptorWatchCount:        newMetricProcessUnixFileDescriptorWatchCount(mbc.Metrics.ProcessUnixFileDescriptorWatchCount),
+		metricProcessUnixNice:                            newMetricProcessUnixNice(mbc.Metrics.ProcessUnixNice),
+		metricProcessUnixResourceLimitCount:              newMetricProcessUnixResourceLimitCount(mbc.Metrics.ProcessUnixResourceLimitCount),
+		metricProcessUnixResourceLimitPriority:           newMetricProcessUnixResourceLimitPriority(mbc.Metrics.ProcessUnixResourceLimitPriority),
+		metricProcessUnixResourceLimitSize:               newMetricProcessUnixResourceLimitSize(mbc.Metrics.ProcessUnixResourceLimitSize),
+		metricProcessUnixResourceLimitTime:               newMetricProcessUnixResourceLimitTime(mbc.Metrics.ProcessUnixResourceLimitTime),
+		metricProcessUnixSignalCount:                     newMetricProcessUnixSignalCount(mbc.Metrics.ProcessUnixSignalCount),
+		metricProcessUptime:                              newMetricProcessUptime(mbc.Metrics.ProcessUptime),
+		resourceAttributeIncludeFilter:                   make(map[string]filter.Filter),
+		resourceAttributeExcludeFilter:                   make(map[string]filter.Filter),
+	}
+	if mbc.ResourceAttributes.ContainerID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["container.id"] = filter.CreateFilter(mbc.ResourceAttributes.ContainerID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ContainerID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["container.id"] = filter.CreateFilter(mbc.ResourceAttributes.ContainerID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessArgsCount.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.args_count"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessArgsCount.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessArgsCount.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.args_count"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessArgsCount.MetricsExclude)
 	}
 	if mbc.ResourceAttributes.ProcessCommand.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["process.command"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessCommand.MetricsInclude)
 	}
 	if mbc.ResourceAttributes.ProcessCommand.MetricsExclude != nil {
 		mb.resourceAttributeExcludeFilter["process.command"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessCommand.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessCommandArgs.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.command_args"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessCommandArgs.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessCommandArgs.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.command_args"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessCommandArgs.MetricsExclude)
 	}
 	if mbc.ResourceAttributes.ProcessCreationTime.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["process.creation.time"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessCreationTime.MetricsInclude)
@@ -492,17 +5690,173 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, opti
 	if mbc.ResourceAttributes.ProcessExecutableName.MetricsExclude != nil {
 		mb.resourceAttributeExcludeFilter["process.executable.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessExecutableName.MetricsExclude)
 	}
+	if mbc.ResourceAttributes.ProcessExecutablePath.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.executable.path"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessExecutablePath.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessExecutablePath.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.executable.path"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessExecutablePath.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessGroupLeaderPid.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.group_leader.pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessGroupLeaderPid.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessGroupLeaderPid.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.group_leader.pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessGroupLeaderPid.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxCgroup.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.linux.cgroup"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxCgroup.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxCgroup.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.linux.cgroup"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxCgroup.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxFilesystemGroupID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.linux.filesystem_group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxFilesystemGroupID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxFilesystemGroupID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.linux.filesystem_group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxFilesystemGroupID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxFilesystemUserID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.linux.filesystem_user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxFilesystemUserID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxFilesystemUserID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.linux.filesystem_user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxFilesystemUserID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxSystemdUnit.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.linux.systemd.unit"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxSystemdUnit.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessLinuxSystemdUnit.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.linux.systemd.unit"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessLinuxSystemdUnit.MetricsExclude)
+	}
 	if mbc.ResourceAttributes.ProcessOwner.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["process.owner"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessOwner.MetricsInclude)
 	}
 	if mbc.ResourceAttributes.ProcessOwner.MetricsExclude != nil {
 		mb.resourceAttributeExcludeFilter["process.owner"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessOwner.MetricsExclude)
 	}
+	if mbc.ResourceAttributes.ProcessParentPid.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.parent_pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessParentPid.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessParentPid.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.parent_pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessParentPid.MetricsExclude)
+	}
 	if mbc.ResourceAttributes.ProcessPid.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["process.pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessPid.MetricsInclude)
 	}
 	if mbc.ResourceAttributes.ProcessPid.MetricsExclude != nil {
 		mb.resourceAttributeExcludeFilter["process.pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessPid.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessRealUserID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.real_user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessRealUserID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessRealUserID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.real_user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessRealUserID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessRealUserName.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.real_user.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessRealUserName.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessRealUserName.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.real_user.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessRealUserName.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessSavedUserID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.saved_user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessSavedUserID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessSavedUserID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.saved_user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessSavedUserID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessSavedUserName.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.saved_user.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessSavedUserName.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessSavedUserName.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.saved_user.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessSavedUserName.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessSessionLeaderPid.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.session_leader.pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessSessionLeaderPid.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessSessionLeaderPid.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.session_leader.pid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessSessionLeaderPid.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixComm.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.comm"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixComm.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixComm.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.comm"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixComm.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixGroupID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixGroupID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixGroupID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixGroupID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixIdentity.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.identity"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixIdentity.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixIdentity.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.identity"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixIdentity.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixRealGroupID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.real_group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixRealGroupID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixRealGroupID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.real_group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixRealGroupID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixRootDirectory.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.root_directory"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixRootDirectory.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixRootDirectory.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.root_directory"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixRootDirectory.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixSavedGroupID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.saved_group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixSavedGroupID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixSavedGroupID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.saved_group.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixSavedGroupID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixSupplementaryGroupIds.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.supplementary_group.ids"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixSupplementaryGroupIds.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixSupplementaryGroupIds.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.supplementary_group.ids"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixSupplementaryGroupIds.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixTtyAttached.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.tty.attached"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixTtyAttached.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixTtyAttached.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.tty.attached"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixTtyAttached.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixTtyName.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.tty.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixTtyName.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixTtyName.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.tty.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixTtyName.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixUmask.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.unix.umask"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixUmask.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUnixUmask.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.unix.umask"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUnixUmask.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUserID.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUserID.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUserID.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.user.id"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUserID.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessUserName.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.user.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUserName.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessUserName.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.user.name"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessUserName.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessVpid.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.vpid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessVpid.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessVpid.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.vpid"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessVpid.MetricsExclude)
+	}
+	if mbc.ResourceAttributes.ProcessWorkingDirectory.MetricsInclude != nil {
+		mb.resourceAttributeIncludeFilter["process.working_directory"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessWorkingDirectory.MetricsInclude)
+	}
+	if mbc.ResourceAttributes.ProcessWorkingDirectory.MetricsExclude != nil {
+		mb.resourceAttributeExcludeFilter["process.working_directory"] = filter.CreateFilter(mbc.ResourceAttributes.ProcessWorkingDirectory.MetricsExclude)
 	}
 
 	for _, op := range options {
@@ -574,12 +5928,69 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetName(ScopeName)
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
+	mb.metricProcessContextSwitches.emit(ils.Metrics())
+	mb.metricProcessCPUAffinityCount.emit(ils.Metrics())
+	mb.metricProcessCPULogicalNumber.emit(ils.Metrics())
 	mb.metricProcessCPUTime.emit(ils.Metrics())
+	mb.metricProcessCPUUnixChildrenTime.emit(ils.Metrics())
+	mb.metricProcessCPUUtilization.emit(ils.Metrics())
 	mb.metricProcessDiskIo.emit(ils.Metrics())
+	mb.metricProcessEnvironmentVariableCount.emit(ils.Metrics())
+	mb.metricProcessLinuxIoSystemCalls.emit(ils.Metrics())
+	mb.metricProcessLinuxIoTransferred.emit(ils.Metrics())
+	mb.metricProcessLinuxIoPriority.emit(ils.Metrics())
+	mb.metricProcessLinuxOomScore.emit(ils.Metrics())
+	mb.metricProcessLinuxOomScoreAdjustment.emit(ils.Metrics())
+	mb.metricProcessLinuxSchedulerRunDelayTime.emit(ils.Metrics())
+	mb.metricProcessLinuxSignalQueued.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxDirty.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxHugetlb.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxLibrary.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxPeakVirtual.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxPss.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxResidentUsage.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxShared.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxSwap.emit(ils.Metrics())
+	mb.metricProcessMemoryLinuxUss.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingCount.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingLinuxAnonymous.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingLinuxPss.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingLinuxReferenced.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingLinuxSwap.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingSize.emit(ils.Metrics())
+	mb.metricProcessMemoryMappingUsage.emit(ils.Metrics())
+	mb.metricProcessMemoryUnixPeak.emit(ils.Metrics())
+	mb.metricProcessMemoryUnixSegmentSize.emit(ils.Metrics())
 	mb.metricProcessMemoryUsage.emit(ils.Metrics())
+	mb.metricProcessMemoryUtilization.emit(ils.Metrics())
 	mb.metricProcessMemoryVirtual.emit(ils.Metrics())
+	mb.metricProcessNetworkConnectionCount.emit(ils.Metrics())
+	mb.metricProcessPagingFaults.emit(ils.Metrics())
+	mb.metricProcessSignalsPending.emit(ils.Metrics())
+	mb.metricProcessStatus.emit(ils.Metrics())
+	mb.metricProcessThreadContextSwitches.emit(ils.Metrics())
 	mb.metricProcessThreadCount.emit(ils.Metrics())
+	mb.metricProcessThreadCPUTime.emit(ils.Metrics())
+	mb.metricProcessThreadDiskIo.emit(ils.Metrics())
+	mb.metricProcessThreadPagingFaults.emit(ils.Metrics())
 	mb.metricProcessUnixFileDescriptorCount.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorFileLinkCount.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorFileSize.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorInfo.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorLimit.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorOffset.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorPendingEventCount.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorSocketQueueUsage.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorTimerInterval.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorTimerTimeLeft.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorWatchCount.emit(ils.Metrics())
+	mb.metricProcessUnixNice.emit(ils.Metrics())
+	mb.metricProcessUnixResourceLimitCount.emit(ils.Metrics())
+	mb.metricProcessUnixResourceLimitPriority.emit(ils.Metrics())
+	mb.metricProcessUnixResourceLimitSize.emit(ils.Metrics())
+	mb.metricProcessUnixResourceLimitTime.emit(ils.Metrics())
+	mb.metricProcessUnixSignalCount.emit(ils.Metrics())
+	mb.metricProcessUptime.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -611,9 +6022,34 @@ func (mb *MetricsBuilder) Emit(options ...ResourceMetricsOption) pmetric.Metrics
 	return metrics
 }
 
+// RecordProcessContextSwitchesDataPoint adds a data point to process.context_switches metric.
+func (mb *MetricsBuilder) RecordProcessContextSwitchesDataPoint(ts pcommon.Timestamp, val int64, processContextSwitchTypeAttributeValue AttributeProcessContextSwitchType) {
+	mb.metricProcessContextSwitches.recordDataPoint(mb.startTime, ts, val, processContextSwitchTypeAttributeValue.String())
+}
+
+// RecordProcessCPUAffinityCountDataPoint adds a data point to process.cpu.affinity.count metric.
+func (mb *MetricsBuilder) RecordProcessCPUAffinityCountDataPoint(ts pcommon.Timestamp, val int64, cpuLogicalNumberAttributeValue int64) {
+	mb.metricProcessCPUAffinityCount.recordDataPoint(mb.startTime, ts, val, cpuLogicalNumberAttributeValue)
+}
+
+// RecordProcessCPULogicalNumberDataPoint adds a data point to process.cpu.logical_number metric.
+func (mb *MetricsBuilder) RecordProcessCPULogicalNumberDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessCPULogicalNumber.recordDataPoint(mb.startTime, ts, val)
+}
+
 // RecordProcessCPUTimeDataPoint adds a data point to process.cpu.time metric.
 func (mb *MetricsBuilder) RecordProcessCPUTimeDataPoint(ts pcommon.Timestamp, val float64, cpuModeAttributeValue AttributeCPUMode) {
 	mb.metricProcessCPUTime.recordDataPoint(mb.startTime, ts, val, cpuModeAttributeValue.String())
+}
+
+// RecordProcessCPUUnixChildrenTimeDataPoint adds a data point to process.cpu.unix.children.time metric.
+func (mb *MetricsBuilder) RecordProcessCPUUnixChildrenTimeDataPoint(ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
+	mb.metricProcessCPUUnixChildrenTime.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordProcessCPUUtilizationDataPoint adds a data point to process.cpu.utilization metric.
+func (mb *MetricsBuilder) RecordProcessCPUUtilizationDataPoint(ts pcommon.Timestamp, val float64, cpuModeAttributeValue AttributeCPUMode) {
+	mb.metricProcessCPUUtilization.recordDataPoint(mb.startTime, ts, val, cpuModeAttributeValue.String())
 }
 
 // RecordProcessDiskIoDataPoint adds a data point to process.disk.io metric.
@@ -621,9 +6057,144 @@ func (mb *MetricsBuilder) RecordProcessDiskIoDataPoint(ts pcommon.Timestamp, val
 	mb.metricProcessDiskIo.recordDataPoint(mb.startTime, ts, val, diskIoDirectionAttributeValue.String())
 }
 
+// RecordProcessEnvironmentVariableCountDataPoint adds a data point to process.environment_variable.count metric.
+func (mb *MetricsBuilder) RecordProcessEnvironmentVariableCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessEnvironmentVariableCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessLinuxIoSystemCallsDataPoint adds a data point to process.linux.io.system_calls metric.
+func (mb *MetricsBuilder) RecordProcessLinuxIoSystemCallsDataPoint(ts pcommon.Timestamp, val int64, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricProcessLinuxIoSystemCalls.recordDataPoint(mb.startTime, ts, val, diskIoDirectionAttributeValue.String())
+}
+
+// RecordProcessLinuxIoTransferredDataPoint adds a data point to process.linux.io.transferred metric.
+func (mb *MetricsBuilder) RecordProcessLinuxIoTransferredDataPoint(ts pcommon.Timestamp, val int64, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricProcessLinuxIoTransferred.recordDataPoint(mb.startTime, ts, val, diskIoDirectionAttributeValue.String())
+}
+
+// RecordProcessLinuxIoPriorityDataPoint adds a data point to process.linux.io_priority metric.
+func (mb *MetricsBuilder) RecordProcessLinuxIoPriorityDataPoint(ts pcommon.Timestamp, val int64, processLinuxIoPriorityClassAttributeValue AttributeProcessLinuxIoPriorityClass) {
+	mb.metricProcessLinuxIoPriority.recordDataPoint(mb.startTime, ts, val, processLinuxIoPriorityClassAttributeValue.String())
+}
+
+// RecordProcessLinuxOomScoreDataPoint adds a data point to process.linux.oom.score metric.
+func (mb *MetricsBuilder) RecordProcessLinuxOomScoreDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessLinuxOomScore.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessLinuxOomScoreAdjustmentDataPoint adds a data point to process.linux.oom.score_adjustment metric.
+func (mb *MetricsBuilder) RecordProcessLinuxOomScoreAdjustmentDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessLinuxOomScoreAdjustment.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessLinuxSchedulerRunDelayTimeDataPoint adds a data point to process.linux.scheduler.run_delay.time metric.
+func (mb *MetricsBuilder) RecordProcessLinuxSchedulerRunDelayTimeDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricProcessLinuxSchedulerRunDelayTime.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessLinuxSignalQueuedDataPoint adds a data point to process.linux.signal.queued metric.
+func (mb *MetricsBuilder) RecordProcessLinuxSignalQueuedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessLinuxSignalQueued.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxDirtyDataPoint adds a data point to process.memory.linux.dirty metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxDirtyDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxDirty.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxHugetlbDataPoint adds a data point to process.memory.linux.hugetlb metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxHugetlbDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxHugetlb.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxLibraryDataPoint adds a data point to process.memory.linux.library metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxLibraryDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxLibrary.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxPeakVirtualDataPoint adds a data point to process.memory.linux.peak_virtual metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxPeakVirtualDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxPeakVirtual.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxPssDataPoint adds a data point to process.memory.linux.pss metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxPssDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxPss.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxResidentUsageDataPoint adds a data point to process.memory.linux.resident.usage metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxResidentUsageDataPoint(ts pcommon.Timestamp, val int64, processMemoryLinuxResidentTypeAttributeValue AttributeProcessMemoryLinuxResidentType) {
+	mb.metricProcessMemoryLinuxResidentUsage.recordDataPoint(mb.startTime, ts, val, processMemoryLinuxResidentTypeAttributeValue.String())
+}
+
+// RecordProcessMemoryLinuxSharedDataPoint adds a data point to process.memory.linux.shared metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxSharedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxShared.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxSwapDataPoint adds a data point to process.memory.linux.swap metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxSwapDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxSwap.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryLinuxUssDataPoint adds a data point to process.memory.linux.uss metric.
+func (mb *MetricsBuilder) RecordProcessMemoryLinuxUssDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryLinuxUss.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryMappingCountDataPoint adds a data point to process.memory.mapping.count metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingCountDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingCount.recordDataPoint(mb.startTime, ts, val, processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryMappingLinuxAnonymousDataPoint adds a data point to process.memory.mapping.linux.anonymous metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingLinuxAnonymousDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingLinuxAnonymous.recordDataPoint(mb.startTime, ts, val, processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryMappingLinuxPssDataPoint adds a data point to process.memory.mapping.linux.pss metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingLinuxPssDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingLinuxPss.recordDataPoint(mb.startTime, ts, val, processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryMappingLinuxReferencedDataPoint adds a data point to process.memory.mapping.linux.referenced metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingLinuxReferencedDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingLinuxReferenced.recordDataPoint(mb.startTime, ts, val, processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryMappingLinuxSwapDataPoint adds a data point to process.memory.mapping.linux.swap metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingLinuxSwapDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingLinuxSwap.recordDataPoint(mb.startTime, ts, val, processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryMappingSizeDataPoint adds a data point to process.memory.mapping.size metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingSizeDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingSize.recordDataPoint(mb.startTime, ts, val, processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryMappingUsageDataPoint adds a data point to process.memory.mapping.usage metric.
+func (mb *MetricsBuilder) RecordProcessMemoryMappingUsageDataPoint(ts pcommon.Timestamp, val int64, processMemoryMappingStateAttributeValue AttributeProcessMemoryMappingState, processMemoryMappingNameAttributeValue string, processMemoryMappingAddressStartAttributeValue string, processMemoryMappingAddressEndAttributeValue string, processMemoryMappingPermissionsAttributeValue string, processMemoryMappingOffsetAttributeValue int64, processMemoryMappingDeviceAttributeValue string, fileInodeAttributeValue string) {
+	mb.metricProcessMemoryMappingUsage.recordDataPoint(mb.startTime, ts, val, processMemoryMappingStateAttributeValue.String(), processMemoryMappingNameAttributeValue, processMemoryMappingAddressStartAttributeValue, processMemoryMappingAddressEndAttributeValue, processMemoryMappingPermissionsAttributeValue, processMemoryMappingOffsetAttributeValue, processMemoryMappingDeviceAttributeValue, fileInodeAttributeValue)
+}
+
+// RecordProcessMemoryUnixPeakDataPoint adds a data point to process.memory.unix.peak metric.
+func (mb *MetricsBuilder) RecordProcessMemoryUnixPeakDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessMemoryUnixPeak.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryUnixSegmentSizeDataPoint adds a data point to process.memory.unix.segment.size metric.
+func (mb *MetricsBuilder) RecordProcessMemoryUnixSegmentSizeDataPoint(ts pcommon.Timestamp, val int64, processMemoryUnixSegmentTypeAttributeValue AttributeProcessMemoryUnixSegmentType) {
+	mb.metricProcessMemoryUnixSegmentSize.recordDataPoint(mb.startTime, ts, val, processMemoryUnixSegmentTypeAttributeValue.String())
+}
+
 // RecordProcessMemoryUsageDataPoint adds a data point to process.memory.usage metric.
 func (mb *MetricsBuilder) RecordProcessMemoryUsageDataPoint(ts pcommon.Timestamp, val int64) {
 	mb.metricProcessMemoryUsage.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessMemoryUtilizationDataPoint adds a data point to process.memory.utilization metric.
+func (mb *MetricsBuilder) RecordProcessMemoryUtilizationDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricProcessMemoryUtilization.recordDataPoint(mb.startTime, ts, val)
 }
 
 // RecordProcessMemoryVirtualDataPoint adds a data point to process.memory.virtual metric.
@@ -631,14 +6202,139 @@ func (mb *MetricsBuilder) RecordProcessMemoryVirtualDataPoint(ts pcommon.Timesta
 	mb.metricProcessMemoryVirtual.recordDataPoint(mb.startTime, ts, val)
 }
 
+// RecordProcessNetworkConnectionCountDataPoint adds a data point to process.network.connection.count metric.
+func (mb *MetricsBuilder) RecordProcessNetworkConnectionCountDataPoint(ts pcommon.Timestamp, val int64, networkTransportAttributeValue AttributeNetworkTransport, networkTypeAttributeValue AttributeNetworkType, networkConnectionStateAttributeValue AttributeNetworkConnectionState, networkLocalAddressAttributeValue string, networkLocalPortAttributeValue int64, networkPeerAddressAttributeValue string, networkPeerPortAttributeValue int64, processUnixSocketTypeAttributeValue AttributeProcessUnixSocketType, optionalFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessNetworkConnectionCount.recordDataPoint(mb.startTime, ts, val, networkTransportAttributeValue.String(), networkTypeAttributeValue.String(), networkConnectionStateAttributeValue.String(), networkLocalAddressAttributeValue, networkLocalPortAttributeValue, networkPeerAddressAttributeValue, networkPeerPortAttributeValue, processUnixSocketTypeAttributeValue.String(), optionalFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessPagingFaultsDataPoint adds a data point to process.paging.faults metric.
+func (mb *MetricsBuilder) RecordProcessPagingFaultsDataPoint(ts pcommon.Timestamp, val int64, systemPagingFaultTypeAttributeValue AttributeSystemPagingFaultType) {
+	mb.metricProcessPagingFaults.recordDataPoint(mb.startTime, ts, val, systemPagingFaultTypeAttributeValue.String())
+}
+
+// RecordProcessSignalsPendingDataPoint adds a data point to process.signals_pending metric.
+func (mb *MetricsBuilder) RecordProcessSignalsPendingDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessSignalsPending.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessStatusDataPoint adds a data point to process.status metric.
+func (mb *MetricsBuilder) RecordProcessStatusDataPoint(ts pcommon.Timestamp, val int64, processStateAttributeValue AttributeProcessState) {
+	mb.metricProcessStatus.recordDataPoint(mb.startTime, ts, val, processStateAttributeValue.String())
+}
+
+// RecordProcessThreadContextSwitchesDataPoint adds a data point to process.thread.context_switches metric.
+func (mb *MetricsBuilder) RecordProcessThreadContextSwitchesDataPoint(ts pcommon.Timestamp, val int64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, processContextSwitchTypeAttributeValue AttributeProcessContextSwitchType) {
+	mb.metricProcessThreadContextSwitches.recordDataPoint(mb.startTime, ts, val, processThreadIDAttributeValue, processThreadNameAttributeValue, processContextSwitchTypeAttributeValue.String())
+}
+
 // RecordProcessThreadCountDataPoint adds a data point to process.thread.count metric.
 func (mb *MetricsBuilder) RecordProcessThreadCountDataPoint(ts pcommon.Timestamp, val int64) {
 	mb.metricProcessThreadCount.recordDataPoint(mb.startTime, ts, val)
 }
 
+// RecordProcessThreadCPUTimeDataPoint adds a data point to process.thread.cpu.time metric.
+func (mb *MetricsBuilder) RecordProcessThreadCPUTimeDataPoint(ts pcommon.Timestamp, val float64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricProcessThreadCPUTime.recordDataPoint(mb.startTime, ts, val, processThreadIDAttributeValue, processThreadNameAttributeValue, options...)
+}
+
+// RecordProcessThreadDiskIoDataPoint adds a data point to process.thread.disk.io metric.
+func (mb *MetricsBuilder) RecordProcessThreadDiskIoDataPoint(ts pcommon.Timestamp, val int64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricProcessThreadDiskIo.recordDataPoint(mb.startTime, ts, val, processThreadIDAttributeValue, processThreadNameAttributeValue, diskIoDirectionAttributeValue.String())
+}
+
+// RecordProcessThreadPagingFaultsDataPoint adds a data point to process.thread.paging.faults metric.
+func (mb *MetricsBuilder) RecordProcessThreadPagingFaultsDataPoint(ts pcommon.Timestamp, val int64, processThreadIDAttributeValue int64, processThreadNameAttributeValue string, systemPagingFaultTypeAttributeValue AttributeSystemPagingFaultType) {
+	mb.metricProcessThreadPagingFaults.recordDataPoint(mb.startTime, ts, val, processThreadIDAttributeValue, processThreadNameAttributeValue, systemPagingFaultTypeAttributeValue.String())
+}
+
 // RecordProcessUnixFileDescriptorCountDataPoint adds a data point to process.unix.file_descriptor.count metric.
-func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorCountDataPoint(ts pcommon.Timestamp, val int64) {
-	mb.metricProcessUnixFileDescriptorCount.recordDataPoint(mb.startTime, ts, val)
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorCountDataPoint(ts pcommon.Timestamp, val int64, optionalFileDescriptorTypeAttributeValue AttributeOptionalFileDescriptorType) {
+	mb.metricProcessUnixFileDescriptorCount.recordDataPoint(mb.startTime, ts, val, optionalFileDescriptorTypeAttributeValue.String())
+}
+
+// RecordProcessUnixFileDescriptorFileLinkCountDataPoint adds a data point to process.unix.file_descriptor.file.link.count metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorFileLinkCountDataPoint(ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorFileLinkCount.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorFileSizeDataPoint adds a data point to process.unix.file_descriptor.file.size metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorFileSizeDataPoint(ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorFileSize.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorInfoDataPoint adds a data point to process.unix.file_descriptor.info metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorInfoDataPoint(ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64, processUnixFileDescriptorTypeAttributeValue AttributeProcessUnixFileDescriptorType, options ...MetricAttributeOption) {
+	mb.metricProcessUnixFileDescriptorInfo.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorNumberAttributeValue, processUnixFileDescriptorTypeAttributeValue.String(), options...)
+}
+
+// RecordProcessUnixFileDescriptorLimitDataPoint adds a data point to process.unix.file_descriptor.limit metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorLimitDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessUnixFileDescriptorLimit.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessUnixFileDescriptorOffsetDataPoint adds a data point to process.unix.file_descriptor.offset metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorOffsetDataPoint(ts pcommon.Timestamp, val int64, processUnixFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorOffset.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorPendingEventCountDataPoint adds a data point to process.unix.file_descriptor.pending_event.count metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorPendingEventCountDataPoint(ts pcommon.Timestamp, val int64, processUnixFileDescriptorTypeAttributeValue AttributeProcessUnixFileDescriptorType, optionalFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorPendingEventCount.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorTypeAttributeValue.String(), optionalFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorSocketQueueUsageDataPoint adds a data point to process.unix.file_descriptor.socket.queue.usage metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorSocketQueueUsageDataPoint(ts pcommon.Timestamp, val int64, networkIoDirectionAttributeValue AttributeNetworkIoDirection, optionalFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorSocketQueueUsage.recordDataPoint(mb.startTime, ts, val, networkIoDirectionAttributeValue.String(), optionalFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorTimerIntervalDataPoint adds a data point to process.unix.file_descriptor.timer.interval metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorTimerIntervalDataPoint(ts pcommon.Timestamp, val float64, processUnixFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorTimerInterval.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorTimerTimeLeftDataPoint adds a data point to process.unix.file_descriptor.timer.time_left metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorTimerTimeLeftDataPoint(ts pcommon.Timestamp, val float64, processUnixFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorTimerTimeLeft.recordDataPoint(mb.startTime, ts, val, processUnixFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixFileDescriptorWatchCountDataPoint adds a data point to process.unix.file_descriptor.watch.count metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorWatchCountDataPoint(ts pcommon.Timestamp, val int64, optionalFileDescriptorNumberAttributeValue int64) {
+	mb.metricProcessUnixFileDescriptorWatchCount.recordDataPoint(mb.startTime, ts, val, optionalFileDescriptorNumberAttributeValue)
+}
+
+// RecordProcessUnixNiceDataPoint adds a data point to process.unix.nice metric.
+func (mb *MetricsBuilder) RecordProcessUnixNiceDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricProcessUnixNice.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordProcessUnixResourceLimitCountDataPoint adds a data point to process.unix.resource_limit.count metric.
+func (mb *MetricsBuilder) RecordProcessUnixResourceLimitCountDataPoint(ts pcommon.Timestamp, val int64, processUnixResourceLimitResourceAttributeValue AttributeProcessUnixResourceLimitResource, processUnixResourceLimitTypeAttributeValue AttributeProcessUnixResourceLimitType) {
+	mb.metricProcessUnixResourceLimitCount.recordDataPoint(mb.startTime, ts, val, processUnixResourceLimitResourceAttributeValue.String(), processUnixResourceLimitTypeAttributeValue.String())
+}
+
+// RecordProcessUnixResourceLimitPriorityDataPoint adds a data point to process.unix.resource_limit.priority metric.
+func (mb *MetricsBuilder) RecordProcessUnixResourceLimitPriorityDataPoint(ts pcommon.Timestamp, val int64, processUnixResourceLimitResourceAttributeValue AttributeProcessUnixResourceLimitResource, processUnixResourceLimitTypeAttributeValue AttributeProcessUnixResourceLimitType) {
+	mb.metricProcessUnixResourceLimitPriority.recordDataPoint(mb.startTime, ts, val, processUnixResourceLimitResourceAttributeValue.String(), processUnixResourceLimitTypeAttributeValue.String())
+}
+
+// RecordProcessUnixResourceLimitSizeDataPoint adds a data point to process.unix.resource_limit.size metric.
+func (mb *MetricsBuilder) RecordProcessUnixResourceLimitSizeDataPoint(ts pcommon.Timestamp, val int64, processUnixResourceLimitResourceAttributeValue AttributeProcessUnixResourceLimitResource, processUnixResourceLimitTypeAttributeValue AttributeProcessUnixResourceLimitType) {
+	mb.metricProcessUnixResourceLimitSize.recordDataPoint(mb.startTime, ts, val, processUnixResourceLimitResourceAttributeValue.String(), processUnixResourceLimitTypeAttributeValue.String())
+}
+
+// RecordProcessUnixResourceLimitTimeDataPoint adds a data point to process.unix.resource_limit.time metric.
+func (mb *MetricsBuilder) RecordProcessUnixResourceLimitTimeDataPoint(ts pcommon.Timestamp, val float64, processUnixResourceLimitResourceAttributeValue AttributeProcessUnixResourceLimitResource, processUnixResourceLimitTypeAttributeValue AttributeProcessUnixResourceLimitType) {
+	mb.metricProcessUnixResourceLimitTime.recordDataPoint(mb.startTime, ts, val, processUnixResourceLimitResourceAttributeValue.String(), processUnixResourceLimitTypeAttributeValue.String())
+}
+
+// RecordProcessUnixSignalCountDataPoint adds a data point to process.unix.signal.count metric.
+func (mb *MetricsBuilder) RecordProcessUnixSignalCountDataPoint(ts pcommon.Timestamp, val int64, processUnixSignalSetAttributeValue AttributeProcessUnixSignalSet, processUnixSignalNameAttributeValue string) {
+	mb.metricProcessUnixSignalCount.recordDataPoint(mb.startTime, ts, val, processUnixSignalSetAttributeValue.String(), processUnixSignalNameAttributeValue)
+}
+
+// RecordProcessUptimeDataPoint adds a data point to process.uptime metric.
+func (mb *MetricsBuilder) RecordProcessUptimeDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricProcessUptime.recordDataPoint(mb.startTime, ts, val)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -19,6 +19,7 @@ const (
 	testDataSetDefault testDataSet = iota
 	testDataSetAll
 	testDataSetNone
+	testDataSetReag
 )
 
 func TestMetricsBuilder(t *testing.T) {
@@ -35,6 +36,11 @@ func TestMetricsBuilder(t *testing.T) {
 			name:        "all_set",
 			metricsSet:  testDataSetAll,
 			resAttrsSet: testDataSetAll,
+		},
+		{
+			name:        "reaggregate_set",
+			metricsSet:  testDataSetReag,
+			resAttrsSet: testDataSetReag,
 		},
 		{
 			name:        "none_set",
@@ -60,39 +66,349 @@ func TestMetricsBuilder(t *testing.T) {
 			settings := scrapertest.NewNopSettings(scrapertest.NopType)
 			settings.Logger = zap.New(observedZapCore)
 			mb := NewMetricsBuilder(loadMetricsBuilderConfig(t, tt.name), settings, WithStartTime(start))
+			aggMap := make(map[string]string) // contains the aggregation strategies for each metric name
+			aggMap["process.cpu.affinity.count"] = mb.metricProcessCPUAffinityCount.config.AggregationStrategy
+			aggMap["process.memory.linux.resident.usage"] = mb.metricProcessMemoryLinuxResidentUsage.config.AggregationStrategy
+			aggMap["process.memory.mapping.count"] = mb.metricProcessMemoryMappingCount.config.AggregationStrategy
+			aggMap["process.memory.mapping.linux.anonymous"] = mb.metricProcessMemoryMappingLinuxAnonymous.config.AggregationStrategy
+			aggMap["process.memory.mapping.linux.pss"] = mb.metricProcessMemoryMappingLinuxPss.config.AggregationStrategy
+			aggMap["process.memory.mapping.linux.referenced"] = mb.metricProcessMemoryMappingLinuxReferenced.config.AggregationStrategy
+			aggMap["process.memory.mapping.linux.swap"] = mb.metricProcessMemoryMappingLinuxSwap.config.AggregationStrategy
+			aggMap["process.memory.mapping.size"] = mb.metricProcessMemoryMappingSize.config.AggregationStrategy
+			aggMap["process.memory.mapping.usage"] = mb.metricProcessMemoryMappingUsage.config.AggregationStrategy
+			aggMap["process.memory.unix.segment.size"] = mb.metricProcessMemoryUnixSegmentSize.config.AggregationStrategy
+			aggMap["process.network.connection.count"] = mb.metricProcessNetworkConnectionCount.config.AggregationStrategy
+			aggMap["process.paging.faults"] = mb.metricProcessPagingFaults.config.AggregationStrategy
+			aggMap["process.thread.context_switches"] = mb.metricProcessThreadContextSwitches.config.AggregationStrategy
+			aggMap["process.thread.cpu.time"] = mb.metricProcessThreadCPUTime.config.AggregationStrategy
+			aggMap["process.thread.disk.io"] = mb.metricProcessThreadDiskIo.config.AggregationStrategy
+			aggMap["process.thread.paging.faults"] = mb.metricProcessThreadPagingFaults.config.AggregationStrategy
+			aggMap["process.unix.file_descriptor.count"] = mb.metricProcessUnixFileDescriptorCount.config.AggregationStrategy
+			aggMap["process.unix.file_descriptor.pending_event.count"] = mb.metricProcessUnixFileDescriptorPendingEventCount.config.AggregationStrategy
+			aggMap["process.unix.file_descriptor.socket.queue.usage"] = mb.metricProcessUnixFileDescriptorSocketQueueUsage.config.AggregationStrategy
+			aggMap["process.unix.file_descriptor.watch.count"] = mb.metricProcessUnixFileDescriptorWatchCount.config.AggregationStrategy
+			aggMap["process.unix.signal.count"] = mb.metricProcessUnixSignalCount.config.AggregationStrategy
 
 			expectedWarnings := 0
-			assert.Equal(t, expectedWarnings, observedLogs.Len())
+			if tt.metricsSet != testDataSetReag {
+				assert.Equal(t, expectedWarnings, observedLogs.Len())
+			}
 
 			defaultMetricsCount := 0
 			allMetricsCount := 0
+
+			allMetricsCount++
+			mb.RecordProcessContextSwitchesDataPoint(ts, 1, AttributeProcessContextSwitchTypeVoluntary)
+
+			allMetricsCount++
+			mb.RecordProcessCPUAffinityCountDataPoint(ts, 1, 18)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessCPUAffinityCountDataPoint(ts, 3, 19)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessCPULogicalNumberDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordProcessCPUTimeDataPoint(ts, 1, AttributeCPUModeSystem)
+
+			allMetricsCount++
+			mb.RecordProcessCPUUnixChildrenTimeDataPoint(ts, 1, WithChildrenCPUModeMetricAttribute("children.cpu.mode-val"))
+
+			allMetricsCount++
+			mb.RecordProcessCPUUtilizationDataPoint(ts, 1, AttributeCPUModeSystem)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordProcessDiskIoDataPoint(ts, 1, AttributeDiskIoDirectionRead)
+
+			allMetricsCount++
+			mb.RecordProcessEnvironmentVariableCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxIoSystemCallsDataPoint(ts, 1, AttributeDiskIoDirectionRead)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxIoTransferredDataPoint(ts, 1, AttributeDiskIoDirectionRead)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxIoPriorityDataPoint(ts, 1, AttributeProcessLinuxIoPriorityClassNone)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxOomScoreDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxOomScoreAdjustmentDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxSchedulerRunDelayTimeDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessLinuxSignalQueuedDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxDirtyDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxHugetlbDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxLibraryDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxPeakVirtualDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxPssDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxResidentUsageDataPoint(ts, 1, AttributeProcessMemoryLinuxResidentTypeAnon)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryLinuxResidentUsageDataPoint(ts, 3, AttributeProcessMemoryLinuxResidentTypeFile)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxSharedDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxSwapDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryLinuxUssDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingCountDataPoint(ts, 1, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingCountDataPoint(ts, 3, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingLinuxAnonymousDataPoint(ts, 1, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingLinuxAnonymousDataPoint(ts, 3, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingLinuxPssDataPoint(ts, 1, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingLinuxPssDataPoint(ts, 3, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingLinuxReferencedDataPoint(ts, 1, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingLinuxReferencedDataPoint(ts, 3, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingLinuxSwapDataPoint(ts, 1, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingLinuxSwapDataPoint(ts, 3, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingSizeDataPoint(ts, 1, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingSizeDataPoint(ts, 3, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryMappingUsageDataPoint(ts, 1, AttributeProcessMemoryMappingStateSharedClean, "process.memory.mapping.name-val", "process.memory.mapping.address.start-val", "process.memory.mapping.address.end-val", "process.memory.mapping.permissions-val", 29, "process.memory.mapping.device-val", "file.inode-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryMappingUsageDataPoint(ts, 3, AttributeProcessMemoryMappingStateSharedDirty, "process.memory.mapping.name-val-2", "process.memory.mapping.address.start-val-2", "process.memory.mapping.address.end-val-2", "process.memory.mapping.permissions-val-2", 30, "process.memory.mapping.device-val-2", "file.inode-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessMemoryUnixPeakDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryUnixSegmentSizeDataPoint(ts, 1, AttributeProcessMemoryUnixSegmentTypeText)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessMemoryUnixSegmentSizeDataPoint(ts, 3, AttributeProcessMemoryUnixSegmentTypeData)
+			}
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordProcessMemoryUsageDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessMemoryUtilizationDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordProcessMemoryVirtualDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessNetworkConnectionCountDataPoint(ts, 1, AttributeNetworkTransportTCP, AttributeNetworkTypeIpv4, AttributeNetworkConnectionStateEstablished, "network.local.address-val", 18, "network.peer.address-val", 17, AttributeProcessUnixSocketTypeStream, 31)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessNetworkConnectionCountDataPoint(ts, 3, AttributeNetworkTransportUDP, AttributeNetworkTypeIpv6, AttributeNetworkConnectionStateSynSent, "network.local.address-val-2", 19, "network.peer.address-val-2", 18, AttributeProcessUnixSocketTypeDgram, 32)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessPagingFaultsDataPoint(ts, 1, AttributeSystemPagingFaultTypeMajor)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessPagingFaultsDataPoint(ts, 3, AttributeSystemPagingFaultTypeMinor)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessSignalsPendingDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessStatusDataPoint(ts, 1, AttributeProcessStateRunning)
+
+			allMetricsCount++
+			mb.RecordProcessThreadContextSwitchesDataPoint(ts, 1, 17, "process.thread.name-val", AttributeProcessContextSwitchTypeVoluntary)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessThreadContextSwitchesDataPoint(ts, 3, 17, "process.thread.name-val-2", AttributeProcessContextSwitchTypeVoluntary)
+			}
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordProcessThreadCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessThreadCPUTimeDataPoint(ts, 1, 17, "process.thread.name-val", WithChildrenCPUModeMetricAttribute("children.cpu.mode-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessThreadCPUTimeDataPoint(ts, 3, 17, "process.thread.name-val-2", WithChildrenCPUModeMetricAttribute("children.cpu.mode-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordProcessThreadDiskIoDataPoint(ts, 1, 17, "process.thread.name-val", AttributeDiskIoDirectionRead)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessThreadDiskIoDataPoint(ts, 3, 17, "process.thread.name-val-2", AttributeDiskIoDirectionRead)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessThreadPagingFaultsDataPoint(ts, 1, 17, "process.thread.name-val", AttributeSystemPagingFaultTypeMajor)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessThreadPagingFaultsDataPoint(ts, 3, 17, "process.thread.name-val-2", AttributeSystemPagingFaultTypeMinor)
+			}
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordProcessUnixFileDescriptorCountDataPoint(ts, 1)
+			mb.RecordProcessUnixFileDescriptorCountDataPoint(ts, 1, AttributeOptionalFileDescriptorTypeFile)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessUnixFileDescriptorCountDataPoint(ts, 3, AttributeOptionalFileDescriptorTypeSocket)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorFileLinkCountDataPoint(ts, 1, 35)
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorFileSizeDataPoint(ts, 1, 35)
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorInfoDataPoint(ts, 1, 35, AttributeProcessUnixFileDescriptorTypeFile, WithProcessUnixFileDescriptorFlagsMetricAttribute([]any{"process.unix.file_descriptor.flags-item1", "process.unix.file_descriptor.flags-item2"}), WithProcessUnixFileDescriptorOpenModeMetricAttribute("process.unix.file_descriptor.open_mode-val"), WithProcessUnixFileDescriptorDeviceMetricAttribute("process.unix.file_descriptor.device-val"), WithProcessUnixFileDescriptorRdevMetricAttribute("process.unix.file_descriptor.rdev-val"), WithProcessUnixFileDescriptorTargetPidMetricAttribute(39), WithProcessUnixFileDescriptorFileTypeMetricAttribute("process.unix.file_descriptor.file.type-val"), WithFilePathMetricAttribute("file.path-val"), WithDescriptorFileInodeMetricAttribute("descriptor.file.inode-val"), WithFileModeMetricAttribute("file.mode-val"))
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorLimitDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorOffsetDataPoint(ts, 1, 35)
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorPendingEventCountDataPoint(ts, 1, AttributeProcessUnixFileDescriptorTypeFile, 31)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessUnixFileDescriptorPendingEventCountDataPoint(ts, 3, AttributeProcessUnixFileDescriptorTypeFile, 32)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorSocketQueueUsageDataPoint(ts, 1, AttributeNetworkIoDirectionReceive, 31)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessUnixFileDescriptorSocketQueueUsageDataPoint(ts, 3, AttributeNetworkIoDirectionReceive, 32)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorTimerIntervalDataPoint(ts, 1, 35)
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorTimerTimeLeftDataPoint(ts, 1, 35)
+
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorWatchCountDataPoint(ts, 1, 31)
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessUnixFileDescriptorWatchCountDataPoint(ts, 3, 32)
+			}
+
+			allMetricsCount++
+			mb.RecordProcessUnixNiceDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordProcessUnixResourceLimitCountDataPoint(ts, 1, AttributeProcessUnixResourceLimitResourceAddressSpace, AttributeProcessUnixResourceLimitTypeSoft)
+
+			allMetricsCount++
+			mb.RecordProcessUnixResourceLimitPriorityDataPoint(ts, 1, AttributeProcessUnixResourceLimitResourceAddressSpace, AttributeProcessUnixResourceLimitTypeSoft)
+
+			allMetricsCount++
+			mb.RecordProcessUnixResourceLimitSizeDataPoint(ts, 1, AttributeProcessUnixResourceLimitResourceAddressSpace, AttributeProcessUnixResourceLimitTypeSoft)
+
+			allMetricsCount++
+			mb.RecordProcessUnixResourceLimitTimeDataPoint(ts, 1, AttributeProcessUnixResourceLimitResourceAddressSpace, AttributeProcessUnixResourceLimitTypeSoft)
+
+			allMetricsCount++
+			mb.RecordProcessUnixSignalCountDataPoint(ts, 1, AttributeProcessUnixSignalSetPending, "process.unix.signal.name-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordProcessUnixSignalCountDataPoint(ts, 3, AttributeProcessUnixSignalSetProcessPending, "process.unix.signal.name-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordProcessUptimeDataPoint(ts, 1)
 
 			rb := mb.NewResourceBuilder()
+			rb.SetContainerID("container.id-val")
+			rb.SetProcessArgsCount(18)
 			rb.SetProcessCommand("process.command-val")
+			rb.SetProcessCommandArgs([]any{"process.command_args-item1", "process.command_args-item2"})
 			rb.SetProcessCreationTime("process.creation.time-val")
 			rb.SetProcessExecutableName("process.executable.name-val")
+			rb.SetProcessExecutablePath("process.executable.path-val")
+			rb.SetProcessGroupLeaderPid(24)
+			rb.SetProcessLinuxCgroup("process.linux.cgroup-val")
+			rb.SetProcessLinuxFilesystemGroupID(33)
+			rb.SetProcessLinuxFilesystemUserID(32)
+			rb.SetProcessLinuxSystemdUnit("process.linux.systemd.unit-val")
 			rb.SetProcessOwner("process.owner-val")
+			rb.SetProcessParentPid(18)
 			rb.SetProcessPid(11)
+			rb.SetProcessRealUserID(20)
+			rb.SetProcessRealUserName("process.real_user.name-val")
+			rb.SetProcessSavedUserID(21)
+			rb.SetProcessSavedUserName("process.saved_user.name-val")
+			rb.SetProcessSessionLeaderPid(26)
+			rb.SetProcessUnixComm("process.unix.comm-val")
+			rb.SetProcessUnixGroupID(21)
+			rb.SetProcessUnixIdentity("process.unix.identity-val")
+			rb.SetProcessUnixRealGroupID(26)
+			rb.SetProcessUnixRootDirectory("process.unix.root_directory-val")
+			rb.SetProcessUnixSavedGroupID(27)
+			rb.SetProcessUnixSupplementaryGroupIds([]any{"process.unix.supplementary_group.ids-item1", "process.unix.supplementary_group.ids-item2"})
+			rb.SetProcessUnixTtyAttached(false)
+			rb.SetProcessUnixTtyName("process.unix.tty.name-val")
+			rb.SetProcessUnixUmask("process.unix.umask-val")
+			rb.SetProcessUserID(15)
+			rb.SetProcessUserName("process.user.name-val")
+			rb.SetProcessVpid(12)
+			rb.SetProcessWorkingDirectory("process.working_directory-val")
 			res := rb.Emit()
 			metrics := mb.Emit(WithResource(res))
+			if tt.name == "reaggregate_set" {
+				assert.Empty(t, mb.metricProcessCPUAffinityCount.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryLinuxResidentUsage.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingCount.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingLinuxAnonymous.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingLinuxPss.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingLinuxReferenced.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingLinuxSwap.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingSize.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryMappingUsage.aggDataPoints)
+				assert.Empty(t, mb.metricProcessMemoryUnixSegmentSize.aggDataPoints)
+				assert.Empty(t, mb.metricProcessNetworkConnectionCount.aggDataPoints)
+				assert.Empty(t, mb.metricProcessPagingFaults.aggDataPoints)
+				assert.Empty(t, mb.metricProcessThreadContextSwitches.aggDataPoints)
+				assert.Empty(t, mb.metricProcessThreadCPUTime.aggDataPoints)
+				assert.Empty(t, mb.metricProcessThreadDiskIo.aggDataPoints)
+				assert.Empty(t, mb.metricProcessThreadPagingFaults.aggDataPoints)
+				assert.Empty(t, mb.metricProcessUnixFileDescriptorCount.aggDataPoints)
+				assert.Empty(t, mb.metricProcessUnixFileDescriptorPendingEventCount.aggDataPoints)
+				assert.Empty(t, mb.metricProcessUnixFileDescriptorSocketQueueUsage.aggDataPoints)
+				assert.Empty(t, mb.metricProcessUnixFileDescriptorWatchCount.aggDataPoints)
+				assert.Empty(t, mb.metricProcessUnixSignalCount.aggDataPoints)
+			}
 
 			if tt.expectEmpty {
 				assert.Equal(t, 0, metrics.ResourceMetrics().Len())
@@ -119,6 +435,76 @@ func TestMetricsBuilder(t *testing.T) {
 			validatedMetrics := make(map[string]bool)
 			for _, mi := range allMetricsList {
 				switch mi.Name() {
+				case "process.context_switches":
+					assert.False(t, validatedMetrics["process.context_switches"], "Found a duplicate in the metrics slice: process.context_switches")
+					validatedMetrics["process.context_switches"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of times the process has been context switched.", mi.Description())
+					assert.Equal(t, "{context_switch}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processContextSwitchTypeAttrVal, ok := dp.Attributes().Get("process.context_switch.type")
+					assert.True(t, ok)
+					assert.Equal(t, "voluntary", processContextSwitchTypeAttrVal.Str())
+				case "process.cpu.affinity.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.cpu.affinity.count"], "Found a duplicate in the metrics slice: process.cpu.affinity.count")
+						validatedMetrics["process.cpu.affinity.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The logical CPUs that the main thread may run on.", mi.Description())
+						assert.Equal(t, "{cpu}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.cpu.affinity.count"], "Found a duplicate in the metrics slice: process.cpu.affinity.count")
+						validatedMetrics["process.cpu.affinity.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The logical CPUs that the main thread may run on.", mi.Description())
+						assert.Equal(t, "{cpu}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.cpu.affinity.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("cpu.logical_number")
+						assert.False(t, ok)
+					}
+				case "process.cpu.logical_number":
+					assert.False(t, validatedMetrics["process.cpu.logical_number"], "Found a duplicate in the metrics slice: process.cpu.logical_number")
+					validatedMetrics["process.cpu.logical_number"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The number of the logical CPU that the main thread ran on last.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 				case "process.cpu.time":
 					assert.False(t, validatedMetrics["process.cpu.time"], "Found a duplicate in the metrics slice: process.cpu.time")
 					validatedMetrics["process.cpu.time"] = true
@@ -129,6 +515,38 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
 					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					cpuModeAttrVal, ok := dp.Attributes().Get("cpu.mode")
+					assert.True(t, ok)
+					assert.Equal(t, "system", cpuModeAttrVal.Str())
+				case "process.cpu.unix.children.time":
+					assert.False(t, validatedMetrics["process.cpu.unix.children.time"], "Found a duplicate in the metrics slice: process.cpu.unix.children.time")
+					validatedMetrics["process.cpu.unix.children.time"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "CPU seconds of children that have ended and were waited for, and of their children.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					childrenCPUModeAttrVal, ok := dp.Attributes().Get("cpu.mode")
+					assert.True(t, ok)
+					assert.Equal(t, "children.cpu.mode-val", childrenCPUModeAttrVal.Str())
+				case "process.cpu.utilization":
+					assert.False(t, validatedMetrics["process.cpu.utilization"], "Found a duplicate in the metrics slice: process.cpu.utilization")
+					validatedMetrics["process.cpu.utilization"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The CPU time used since the last scrape, as a share of what the CPUs available to the process had.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
@@ -153,6 +571,707 @@ func TestMetricsBuilder(t *testing.T) {
 					diskIoDirectionAttrVal, ok := dp.Attributes().Get("disk.io.direction")
 					assert.True(t, ok)
 					assert.Equal(t, "read", diskIoDirectionAttrVal.Str())
+				case "process.environment_variable.count":
+					assert.False(t, validatedMetrics["process.environment_variable.count"], "Found a duplicate in the metrics slice: process.environment_variable.count")
+					validatedMetrics["process.environment_variable.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Variables of the environment when the program was started.", mi.Description())
+					assert.Equal(t, "{variable}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.linux.io.system_calls":
+					assert.False(t, validatedMetrics["process.linux.io.system_calls"], "Found a duplicate in the metrics slice: process.linux.io.system_calls")
+					validatedMetrics["process.linux.io.system_calls"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "System calls by which the process read and wrote.", mi.Description())
+					assert.Equal(t, "{system_call}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					diskIoDirectionAttrVal, ok := dp.Attributes().Get("disk.io.direction")
+					assert.True(t, ok)
+					assert.Equal(t, "read", diskIoDirectionAttrVal.Str())
+				case "process.linux.io.transferred":
+					assert.False(t, validatedMetrics["process.linux.io.transferred"], "Found a duplicate in the metrics slice: process.linux.io.transferred")
+					validatedMetrics["process.linux.io.transferred"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Bytes that the process read and wrote by system calls, whatever served them.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					diskIoDirectionAttrVal, ok := dp.Attributes().Get("disk.io.direction")
+					assert.True(t, ok)
+					assert.Equal(t, "read", diskIoDirectionAttrVal.Str())
+				case "process.linux.io_priority":
+					assert.False(t, validatedMetrics["process.linux.io_priority"], "Found a duplicate in the metrics slice: process.linux.io_priority")
+					validatedMetrics["process.linux.io_priority"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The I/O priority of the main thread in its class, from 0 (highest) to 7.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processLinuxIoPriorityClassAttrVal, ok := dp.Attributes().Get("process.linux.io_priority.class")
+					assert.True(t, ok)
+					assert.Equal(t, "none", processLinuxIoPriorityClassAttrVal.Str())
+				case "process.linux.oom.score":
+					assert.False(t, validatedMetrics["process.linux.oom.score"], "Found a duplicate in the metrics slice: process.linux.oom.score")
+					validatedMetrics["process.linux.oom.score"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "How likely the kernel is to kill the process when memory runs out; the highest is first.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.linux.oom.score_adjustment":
+					assert.False(t, validatedMetrics["process.linux.oom.score_adjustment"], "Found a duplicate in the metrics slice: process.linux.oom.score_adjustment")
+					validatedMetrics["process.linux.oom.score_adjustment"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "What was added to that likelihood, from -1000 (never) to 1000.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.linux.scheduler.run_delay.time":
+					assert.False(t, validatedMetrics["process.linux.scheduler.run_delay.time"], "Found a duplicate in the metrics slice: process.linux.scheduler.run_delay.time")
+					validatedMetrics["process.linux.scheduler.run_delay.time"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Time for which threads of the process could run and waited for a CPU.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+				case "process.linux.signal.queued":
+					assert.False(t, validatedMetrics["process.linux.signal.queued"], "Found a duplicate in the metrics slice: process.linux.signal.queued")
+					validatedMetrics["process.linux.signal.queued"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Signals that are queued for all processes of the real user together.", mi.Description())
+					assert.Equal(t, "{signal}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.dirty":
+					assert.False(t, validatedMetrics["process.memory.linux.dirty"], "Found a duplicate in the metrics slice: process.memory.linux.dirty")
+					validatedMetrics["process.memory.linux.dirty"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Resident memory that was changed, whether it is shared or private.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.hugetlb":
+					assert.False(t, validatedMetrics["process.memory.linux.hugetlb"], "Found a duplicate in the metrics slice: process.memory.linux.hugetlb")
+					validatedMetrics["process.memory.linux.hugetlb"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory in huge pages of hugetlbfs, which no other memory metric counts.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.library":
+					assert.False(t, validatedMetrics["process.memory.linux.library"], "Found a duplicate in the metrics slice: process.memory.linux.library")
+					validatedMetrics["process.memory.linux.library"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "The size of the code of shared libraries in the address space.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.peak_virtual":
+					assert.False(t, validatedMetrics["process.memory.linux.peak_virtual"], "Found a duplicate in the metrics slice: process.memory.linux.peak_virtual")
+					validatedMetrics["process.memory.linux.peak_virtual"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The largest size that the address space ever had.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.pss":
+					assert.False(t, validatedMetrics["process.memory.linux.pss"], "Found a duplicate in the metrics slice: process.memory.linux.pss")
+					validatedMetrics["process.memory.linux.pss"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Proportional set size, in which memory shared by n processes counts as one n-th.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.resident.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.linux.resident.usage"], "Found a duplicate in the metrics slice: process.memory.linux.resident.usage")
+						validatedMetrics["process.memory.linux.resident.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The amount of physical memory in use by what it holds.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processMemoryLinuxResidentTypeAttrVal, ok := dp.Attributes().Get("process.memory.linux.resident.type")
+						assert.True(t, ok)
+						assert.Equal(t, "anon", processMemoryLinuxResidentTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.linux.resident.usage"], "Found a duplicate in the metrics slice: process.memory.linux.resident.usage")
+						validatedMetrics["process.memory.linux.resident.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The amount of physical memory in use by what it holds.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.linux.resident.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.linux.resident.type")
+						assert.False(t, ok)
+					}
+				case "process.memory.linux.shared":
+					assert.False(t, validatedMetrics["process.memory.linux.shared"], "Found a duplicate in the metrics slice: process.memory.linux.shared")
+					validatedMetrics["process.memory.linux.shared"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Resident memory of mapped files and of shared memory.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.swap":
+					assert.False(t, validatedMetrics["process.memory.linux.swap"], "Found a duplicate in the metrics slice: process.memory.linux.swap")
+					validatedMetrics["process.memory.linux.swap"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory that was swapped out.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.linux.uss":
+					assert.False(t, validatedMetrics["process.memory.linux.uss"], "Found a duplicate in the metrics slice: process.memory.linux.uss")
+					validatedMetrics["process.memory.linux.uss"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Unique set size, the memory that would be free if the process ended.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.mapping.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.count"], "Found a duplicate in the metrics slice: process.memory.mapping.count")
+						validatedMetrics["process.memory.mapping.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory mappings.", mi.Description())
+						assert.Equal(t, "{mapping}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.count"], "Found a duplicate in the metrics slice: process.memory.mapping.count")
+						validatedMetrics["process.memory.mapping.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory mappings.", mi.Description())
+						assert.Equal(t, "{mapping}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.mapping.linux.anonymous":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.anonymous"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.anonymous")
+						validatedMetrics["process.memory.mapping.linux.anonymous"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Resident memory of mappings that belongs to no file.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.anonymous"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.anonymous")
+						validatedMetrics["process.memory.mapping.linux.anonymous"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Resident memory of mappings that belongs to no file.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.linux.anonymous"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.mapping.linux.pss":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.pss"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.pss")
+						validatedMetrics["process.memory.mapping.linux.pss"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Proportional set size of mappings.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.pss"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.pss")
+						validatedMetrics["process.memory.mapping.linux.pss"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Proportional set size of mappings.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.linux.pss"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.mapping.linux.referenced":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.referenced"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.referenced")
+						validatedMetrics["process.memory.mapping.linux.referenced"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Resident memory of mappings that was accessed lately.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.referenced"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.referenced")
+						validatedMetrics["process.memory.mapping.linux.referenced"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Resident memory of mappings that was accessed lately.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.linux.referenced"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.mapping.linux.swap":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.swap"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.swap")
+						validatedMetrics["process.memory.mapping.linux.swap"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory of mappings that was swapped out.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.linux.swap"], "Found a duplicate in the metrics slice: process.memory.mapping.linux.swap")
+						validatedMetrics["process.memory.mapping.linux.swap"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory of mappings that was swapped out.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.linux.swap"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.mapping.size":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.size"], "Found a duplicate in the metrics slice: process.memory.mapping.size")
+						validatedMetrics["process.memory.mapping.size"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The size of memory mappings in the address space.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.size"], "Found a duplicate in the metrics slice: process.memory.mapping.size")
+						validatedMetrics["process.memory.mapping.size"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The size of memory mappings in the address space.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.size"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.mapping.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.mapping.usage"], "Found a duplicate in the metrics slice: process.memory.mapping.usage")
+						validatedMetrics["process.memory.mapping.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Resident memory of mappings.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processMemoryMappingStateAttrVal, ok := dp.Attributes().Get("process.memory.mapping.state")
+						assert.True(t, ok)
+						assert.Equal(t, "shared_clean", processMemoryMappingStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.mapping.usage"], "Found a duplicate in the metrics slice: process.memory.mapping.usage")
+						validatedMetrics["process.memory.mapping.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Resident memory of mappings.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.mapping.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.mapping.state")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.start")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.address.end")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.permissions")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.offset")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.memory.mapping.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("file.inode")
+						assert.False(t, ok)
+					}
+				case "process.memory.unix.peak":
+					assert.False(t, validatedMetrics["process.memory.unix.peak"], "Found a duplicate in the metrics slice: process.memory.unix.peak")
+					validatedMetrics["process.memory.unix.peak"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The most physical memory that the process ever used.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.unix.segment.size":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.memory.unix.segment.size"], "Found a duplicate in the metrics slice: process.memory.unix.segment.size")
+						validatedMetrics["process.memory.unix.segment.size"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The size of segments in the address space, whether resident or not.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processMemoryUnixSegmentTypeAttrVal, ok := dp.Attributes().Get("process.memory.unix.segment.type")
+						assert.True(t, ok)
+						assert.Equal(t, "text", processMemoryUnixSegmentTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.memory.unix.segment.size"], "Found a duplicate in the metrics slice: process.memory.unix.segment.size")
+						validatedMetrics["process.memory.unix.segment.size"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The size of segments in the address space, whether resident or not.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.memory.unix.segment.size"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.memory.unix.segment.type")
+						assert.False(t, ok)
+					}
 				case "process.memory.usage":
 					assert.False(t, validatedMetrics["process.memory.usage"], "Found a duplicate in the metrics slice: process.memory.usage")
 					validatedMetrics["process.memory.usage"] = true
@@ -167,6 +1286,18 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.memory.utilization":
+					assert.False(t, validatedMetrics["process.memory.utilization"], "Found a duplicate in the metrics slice: process.memory.utilization")
+					validatedMetrics["process.memory.utilization"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The physical memory in use as a share of what the host has.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
 				case "process.memory.virtual":
 					assert.False(t, validatedMetrics["process.memory.virtual"], "Found a duplicate in the metrics slice: process.memory.virtual")
 					validatedMetrics["process.memory.virtual"] = true
@@ -181,6 +1312,201 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.network.connection.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.network.connection.count"], "Found a duplicate in the metrics slice: process.network.connection.count")
+						validatedMetrics["process.network.connection.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "TCP, UDP and Unix sockets of the process.", mi.Description())
+						assert.Equal(t, "{connection}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkTransportAttrVal, ok := dp.Attributes().Get("network.transport")
+						assert.True(t, ok)
+						assert.Equal(t, "tcp", networkTransportAttrVal.Str())
+						networkTypeAttrVal, ok := dp.Attributes().Get("network.type")
+						assert.True(t, ok)
+						assert.Equal(t, "ipv4", networkTypeAttrVal.Str())
+						networkConnectionStateAttrVal, ok := dp.Attributes().Get("network.connection.state")
+						assert.True(t, ok)
+						assert.Equal(t, "established", networkConnectionStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.network.connection.count"], "Found a duplicate in the metrics slice: process.network.connection.count")
+						validatedMetrics["process.network.connection.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "TCP, UDP and Unix sockets of the process.", mi.Description())
+						assert.Equal(t, "{connection}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.network.connection.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.transport")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.connection.state")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.local.address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.local.port")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.peer.address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.peer.port")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.socket.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.file_descriptor.number")
+						assert.False(t, ok)
+					}
+				case "process.paging.faults":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.paging.faults"], "Found a duplicate in the metrics slice: process.paging.faults")
+						validatedMetrics["process.paging.faults"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Page faults the process has made.", mi.Description())
+						assert.Equal(t, "{fault}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemPagingFaultTypeAttrVal, ok := dp.Attributes().Get("system.paging.fault.type")
+						assert.True(t, ok)
+						assert.Equal(t, "major", systemPagingFaultTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.paging.faults"], "Found a duplicate in the metrics slice: process.paging.faults")
+						validatedMetrics["process.paging.faults"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Page faults the process has made.", mi.Description())
+						assert.Equal(t, "{fault}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.paging.faults"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.paging.fault.type")
+						assert.False(t, ok)
+					}
+				case "process.signals_pending":
+					assert.False(t, validatedMetrics["process.signals_pending"], "Found a duplicate in the metrics slice: process.signals_pending")
+					validatedMetrics["process.signals_pending"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of pending signals for the process.", mi.Description())
+					assert.Equal(t, "{signal}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.status":
+					assert.False(t, validatedMetrics["process.status"], "Found a duplicate in the metrics slice: process.status")
+					validatedMetrics["process.status"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "1 for the state that the process is in, and once 0 for the one that it was in before.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processStateAttrVal, ok := dp.Attributes().Get("process.state")
+					assert.True(t, ok)
+					assert.Equal(t, "running", processStateAttrVal.Str())
+				case "process.thread.context_switches":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.thread.context_switches"], "Found a duplicate in the metrics slice: process.thread.context_switches")
+						validatedMetrics["process.thread.context_switches"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Context switches of each thread.", mi.Description())
+						assert.Equal(t, "{context_switch}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processThreadIDAttrVal, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						assert.EqualValues(t, 17, processThreadIDAttrVal.Int())
+						processThreadNameAttrVal, ok := dp.Attributes().Get("process.thread.name")
+						assert.True(t, ok)
+						assert.Equal(t, "process.thread.name-val", processThreadNameAttrVal.Str())
+						processContextSwitchTypeAttrVal, ok := dp.Attributes().Get("process.context_switch.type")
+						assert.True(t, ok)
+						assert.Equal(t, "voluntary", processContextSwitchTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.thread.context_switches"], "Found a duplicate in the metrics slice: process.thread.context_switches")
+						validatedMetrics["process.thread.context_switches"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Context switches of each thread.", mi.Description())
+						assert.Equal(t, "{context_switch}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.thread.context_switches"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("process.thread.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.context_switch.type")
+						assert.True(t, ok)
+					}
 				case "process.thread.count":
 					assert.False(t, validatedMetrics["process.thread.count"], "Found a duplicate in the metrics slice: process.thread.count")
 					validatedMetrics["process.thread.count"] = true
@@ -195,12 +1521,288 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.thread.cpu.time":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.thread.cpu.time"], "Found a duplicate in the metrics slice: process.thread.cpu.time")
+						validatedMetrics["process.thread.cpu.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "CPU seconds of each thread.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						processThreadIDAttrVal, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						assert.EqualValues(t, 17, processThreadIDAttrVal.Int())
+						processThreadNameAttrVal, ok := dp.Attributes().Get("process.thread.name")
+						assert.True(t, ok)
+						assert.Equal(t, "process.thread.name-val", processThreadNameAttrVal.Str())
+						childrenCPUModeAttrVal, ok := dp.Attributes().Get("cpu.mode")
+						assert.True(t, ok)
+						assert.Equal(t, "children.cpu.mode-val", childrenCPUModeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.thread.cpu.time"], "Found a duplicate in the metrics slice: process.thread.cpu.time")
+						validatedMetrics["process.thread.cpu.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "CPU seconds of each thread.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["process.thread.cpu.time"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("process.thread.name")
+						assert.False(t, ok)
+					}
+				case "process.thread.disk.io":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.thread.disk.io"], "Found a duplicate in the metrics slice: process.thread.disk.io")
+						validatedMetrics["process.thread.disk.io"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Disk bytes transferred by each thread.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processThreadIDAttrVal, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						assert.EqualValues(t, 17, processThreadIDAttrVal.Int())
+						processThreadNameAttrVal, ok := dp.Attributes().Get("process.thread.name")
+						assert.True(t, ok)
+						assert.Equal(t, "process.thread.name-val", processThreadNameAttrVal.Str())
+						diskIoDirectionAttrVal, ok := dp.Attributes().Get("disk.io.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "read", diskIoDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.thread.disk.io"], "Found a duplicate in the metrics slice: process.thread.disk.io")
+						validatedMetrics["process.thread.disk.io"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Disk bytes transferred by each thread.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.thread.disk.io"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("process.thread.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("disk.io.direction")
+						assert.True(t, ok)
+					}
+				case "process.thread.paging.faults":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.thread.paging.faults"], "Found a duplicate in the metrics slice: process.thread.paging.faults")
+						validatedMetrics["process.thread.paging.faults"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Page faults of each thread.", mi.Description())
+						assert.Equal(t, "{fault}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processThreadIDAttrVal, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						assert.EqualValues(t, 17, processThreadIDAttrVal.Int())
+						processThreadNameAttrVal, ok := dp.Attributes().Get("process.thread.name")
+						assert.True(t, ok)
+						assert.Equal(t, "process.thread.name-val", processThreadNameAttrVal.Str())
+						systemPagingFaultTypeAttrVal, ok := dp.Attributes().Get("system.paging.fault.type")
+						assert.True(t, ok)
+						assert.Equal(t, "major", systemPagingFaultTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.thread.paging.faults"], "Found a duplicate in the metrics slice: process.thread.paging.faults")
+						validatedMetrics["process.thread.paging.faults"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Page faults of each thread.", mi.Description())
+						assert.Equal(t, "{fault}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.thread.paging.faults"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.thread.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("process.thread.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("system.paging.fault.type")
+						assert.False(t, ok)
+					}
 				case "process.unix.file_descriptor.count":
-					assert.False(t, validatedMetrics["process.unix.file_descriptor.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.count")
-					validatedMetrics["process.unix.file_descriptor.count"] = true
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.count")
+						validatedMetrics["process.unix.file_descriptor.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
+						assert.Equal(t, "{file_descriptor}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.count")
+						validatedMetrics["process.unix.file_descriptor.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
+						assert.Equal(t, "{file_descriptor}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.unix.file_descriptor.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.unix.file_descriptor.type")
+						assert.False(t, ok)
+					}
+				case "process.unix.file_descriptor.file.link.count":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.file.link.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.file.link.count")
+					validatedMetrics["process.unix.file_descriptor.file.link.count"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "How many names each open file has; 0 for one that was deleted and still takes its space.", mi.Description())
+					assert.Equal(t, "{link}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixFileDescriptorNumberAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 35, processUnixFileDescriptorNumberAttrVal.Int())
+				case "process.unix.file_descriptor.file.size":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.file.size"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.file.size")
+					validatedMetrics["process.unix.file_descriptor.file.size"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The size of each open file.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixFileDescriptorNumberAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 35, processUnixFileDescriptorNumberAttrVal.Int())
+				case "process.unix.file_descriptor.info":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.info"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.info")
+					validatedMetrics["process.unix.file_descriptor.info"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "What each file descriptor is; the value is always 1.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixFileDescriptorNumberAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 35, processUnixFileDescriptorNumberAttrVal.Int())
+					processUnixFileDescriptorTypeAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.type")
+					assert.True(t, ok)
+					assert.Equal(t, "file", processUnixFileDescriptorTypeAttrVal.Str())
+					processUnixFileDescriptorFlagsAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.flags")
+					assert.True(t, ok)
+					assert.Equal(t, []any{"process.unix.file_descriptor.flags-item1", "process.unix.file_descriptor.flags-item2"}, processUnixFileDescriptorFlagsAttrVal.Slice().AsRaw())
+					processUnixFileDescriptorOpenModeAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.open_mode")
+					assert.True(t, ok)
+					assert.Equal(t, "process.unix.file_descriptor.open_mode-val", processUnixFileDescriptorOpenModeAttrVal.Str())
+					processUnixFileDescriptorDeviceAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.device")
+					assert.True(t, ok)
+					assert.Equal(t, "process.unix.file_descriptor.device-val", processUnixFileDescriptorDeviceAttrVal.Str())
+					processUnixFileDescriptorRdevAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.rdev")
+					assert.True(t, ok)
+					assert.Equal(t, "process.unix.file_descriptor.rdev-val", processUnixFileDescriptorRdevAttrVal.Str())
+					processUnixFileDescriptorTargetPidAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.target_pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 39, processUnixFileDescriptorTargetPidAttrVal.Int())
+					processUnixFileDescriptorFileTypeAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.file.type")
+					assert.True(t, ok)
+					assert.Equal(t, "process.unix.file_descriptor.file.type-val", processUnixFileDescriptorFileTypeAttrVal.Str())
+					filePathAttrVal, ok := dp.Attributes().Get("file.path")
+					assert.True(t, ok)
+					assert.Equal(t, "file.path-val", filePathAttrVal.Str())
+					descriptorFileInodeAttrVal, ok := dp.Attributes().Get("file.inode")
+					assert.True(t, ok)
+					assert.Equal(t, "descriptor.file.inode-val", descriptorFileInodeAttrVal.Str())
+					fileModeAttrVal, ok := dp.Attributes().Get("file.mode")
+					assert.True(t, ok)
+					assert.Equal(t, "file.mode-val", fileModeAttrVal.Str())
+				case "process.unix.file_descriptor.limit":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.limit"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.limit")
+					validatedMetrics["process.unix.file_descriptor.limit"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
+					assert.Equal(t, "How many file descriptors the process may have (the soft limit).", mi.Description())
 					assert.Equal(t, "{file_descriptor}", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -209,6 +1811,332 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.unix.file_descriptor.offset":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.offset"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.offset")
+					validatedMetrics["process.unix.file_descriptor.offset"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The position in each open file.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixFileDescriptorNumberAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 35, processUnixFileDescriptorNumberAttrVal.Int())
+				case "process.unix.file_descriptor.pending_event.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.pending_event.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.pending_event.count")
+						validatedMetrics["process.unix.file_descriptor.pending_event.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Events that wait to be read, expirations of timers and values of eventfds.", mi.Description())
+						assert.Equal(t, "{event}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processUnixFileDescriptorTypeAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.type")
+						assert.True(t, ok)
+						assert.Equal(t, "file", processUnixFileDescriptorTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.pending_event.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.pending_event.count")
+						validatedMetrics["process.unix.file_descriptor.pending_event.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Events that wait to be read, expirations of timers and values of eventfds.", mi.Description())
+						assert.Equal(t, "{event}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.unix.file_descriptor.pending_event.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.unix.file_descriptor.type")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.file_descriptor.number")
+						assert.False(t, ok)
+					}
+				case "process.unix.file_descriptor.socket.queue.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.socket.queue.usage"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.socket.queue.usage")
+						validatedMetrics["process.unix.file_descriptor.socket.queue.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Bytes in the queues of TCP and UDP sockets.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "receive", networkIoDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.socket.queue.usage"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.socket.queue.usage")
+						validatedMetrics["process.unix.file_descriptor.socket.queue.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Bytes in the queues of TCP and UDP sockets.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.unix.file_descriptor.socket.queue.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.io.direction")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.file_descriptor.number")
+						assert.False(t, ok)
+					}
+				case "process.unix.file_descriptor.timer.interval":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.timer.interval"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.timer.interval")
+					validatedMetrics["process.unix.file_descriptor.timer.interval"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The period of each periodic timer.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					processUnixFileDescriptorNumberAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 35, processUnixFileDescriptorNumberAttrVal.Int())
+				case "process.unix.file_descriptor.timer.time_left":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.timer.time_left"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.timer.time_left")
+					validatedMetrics["process.unix.file_descriptor.timer.time_left"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Time until each armed timer expires.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					processUnixFileDescriptorNumberAttrVal, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 35, processUnixFileDescriptorNumberAttrVal.Int())
+				case "process.unix.file_descriptor.watch.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.watch.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.watch.count")
+						validatedMetrics["process.unix.file_descriptor.watch.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Descriptors that epoll watches.", mi.Description())
+						assert.Equal(t, "{file_descriptor}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["process.unix.file_descriptor.watch.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.watch.count")
+						validatedMetrics["process.unix.file_descriptor.watch.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Descriptors that epoll watches.", mi.Description())
+						assert.Equal(t, "{file_descriptor}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.unix.file_descriptor.watch.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.unix.file_descriptor.number")
+						assert.False(t, ok)
+					}
+				case "process.unix.nice":
+					assert.False(t, validatedMetrics["process.unix.nice"], "Found a duplicate in the metrics slice: process.unix.nice")
+					validatedMetrics["process.unix.nice"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The nice value of the main thread, from -20 (favoured) to 19.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "process.unix.resource_limit.count":
+					assert.False(t, validatedMetrics["process.unix.resource_limit.count"], "Found a duplicate in the metrics slice: process.unix.resource_limit.count")
+					validatedMetrics["process.unix.resource_limit.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Limits of the number of resources.", mi.Description())
+					assert.Equal(t, "{resource}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixResourceLimitResourceAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.resource")
+					assert.True(t, ok)
+					assert.Equal(t, "address_space", processUnixResourceLimitResourceAttrVal.Str())
+					processUnixResourceLimitTypeAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.type")
+					assert.True(t, ok)
+					assert.Equal(t, "soft", processUnixResourceLimitTypeAttrVal.Str())
+				case "process.unix.resource_limit.priority":
+					assert.False(t, validatedMetrics["process.unix.resource_limit.priority"], "Found a duplicate in the metrics slice: process.unix.resource_limit.priority")
+					validatedMetrics["process.unix.resource_limit.priority"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The lowest nice value and the highest real-time priority that the process may take.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixResourceLimitResourceAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.resource")
+					assert.True(t, ok)
+					assert.Equal(t, "address_space", processUnixResourceLimitResourceAttrVal.Str())
+					processUnixResourceLimitTypeAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.type")
+					assert.True(t, ok)
+					assert.Equal(t, "soft", processUnixResourceLimitTypeAttrVal.Str())
+				case "process.unix.resource_limit.size":
+					assert.False(t, validatedMetrics["process.unix.resource_limit.size"], "Found a duplicate in the metrics slice: process.unix.resource_limit.size")
+					validatedMetrics["process.unix.resource_limit.size"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Limits of resources that are counted in bytes.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processUnixResourceLimitResourceAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.resource")
+					assert.True(t, ok)
+					assert.Equal(t, "address_space", processUnixResourceLimitResourceAttrVal.Str())
+					processUnixResourceLimitTypeAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.type")
+					assert.True(t, ok)
+					assert.Equal(t, "soft", processUnixResourceLimitTypeAttrVal.Str())
+				case "process.unix.resource_limit.time":
+					assert.False(t, validatedMetrics["process.unix.resource_limit.time"], "Found a duplicate in the metrics slice: process.unix.resource_limit.time")
+					validatedMetrics["process.unix.resource_limit.time"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Limits of CPU time, in all and without a break under real-time scheduling.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					processUnixResourceLimitResourceAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.resource")
+					assert.True(t, ok)
+					assert.Equal(t, "address_space", processUnixResourceLimitResourceAttrVal.Str())
+					processUnixResourceLimitTypeAttrVal, ok := dp.Attributes().Get("process.unix.resource_limit.type")
+					assert.True(t, ok)
+					assert.Equal(t, "soft", processUnixResourceLimitTypeAttrVal.Str())
+				case "process.unix.signal.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["process.unix.signal.count"], "Found a duplicate in the metrics slice: process.unix.signal.count")
+						validatedMetrics["process.unix.signal.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The signals in each set of the process.", mi.Description())
+						assert.Equal(t, "{signal}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						processUnixSignalSetAttrVal, ok := dp.Attributes().Get("process.unix.signal.set")
+						assert.True(t, ok)
+						assert.Equal(t, "pending", processUnixSignalSetAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["process.unix.signal.count"], "Found a duplicate in the metrics slice: process.unix.signal.count")
+						validatedMetrics["process.unix.signal.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The signals in each set of the process.", mi.Description())
+						assert.Equal(t, "{signal}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["process.unix.signal.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("process.unix.signal.set")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.signal.name")
+						assert.False(t, ok)
+					}
+				case "process.uptime":
+					assert.False(t, validatedMetrics["process.uptime"], "Found a duplicate in the metrics slice: process.uptime")
+					validatedMetrics["process.uptime"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The time the process has been running.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
 				}
 			}
 		})

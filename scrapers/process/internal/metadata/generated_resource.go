@@ -21,10 +21,31 @@ func NewResourceBuilder(rac ResourceAttributesConfig) *ResourceBuilder {
 	}
 }
 
+// SetContainerID sets provided value as "container.id" attribute.
+func (rb *ResourceBuilder) SetContainerID(val string) {
+	if rb.config.ContainerID.Enabled {
+		rb.res.Attributes().PutStr("container.id", val)
+	}
+}
+
+// SetProcessArgsCount sets provided value as "process.args_count" attribute.
+func (rb *ResourceBuilder) SetProcessArgsCount(val int64) {
+	if rb.config.ProcessArgsCount.Enabled {
+		rb.res.Attributes().PutInt("process.args_count", val)
+	}
+}
+
 // SetProcessCommand sets provided value as "process.command" attribute.
 func (rb *ResourceBuilder) SetProcessCommand(val string) {
 	if rb.config.ProcessCommand.Enabled {
 		rb.res.Attributes().PutStr("process.command", val)
+	}
+}
+
+// SetProcessCommandArgs sets provided value as "process.command_args" attribute.
+func (rb *ResourceBuilder) SetProcessCommandArgs(val []any) {
+	if rb.config.ProcessCommandArgs.Enabled {
+		rb.res.Attributes().PutEmptySlice("process.command_args").FromRaw(val)
 	}
 }
 
@@ -42,6 +63,48 @@ func (rb *ResourceBuilder) SetProcessExecutableName(val string) {
 	}
 }
 
+// SetProcessExecutablePath sets provided value as "process.executable.path" attribute.
+func (rb *ResourceBuilder) SetProcessExecutablePath(val string) {
+	if rb.config.ProcessExecutablePath.Enabled {
+		rb.res.Attributes().PutStr("process.executable.path", val)
+	}
+}
+
+// SetProcessGroupLeaderPid sets provided value as "process.group_leader.pid" attribute.
+func (rb *ResourceBuilder) SetProcessGroupLeaderPid(val int64) {
+	if rb.config.ProcessGroupLeaderPid.Enabled {
+		rb.res.Attributes().PutInt("process.group_leader.pid", val)
+	}
+}
+
+// SetProcessLinuxCgroup sets provided value as "process.linux.cgroup" attribute.
+func (rb *ResourceBuilder) SetProcessLinuxCgroup(val string) {
+	if rb.config.ProcessLinuxCgroup.Enabled {
+		rb.res.Attributes().PutStr("process.linux.cgroup", val)
+	}
+}
+
+// SetProcessLinuxFilesystemGroupID sets provided value as "process.linux.filesystem_group.id" attribute.
+func (rb *ResourceBuilder) SetProcessLinuxFilesystemGroupID(val int64) {
+	if rb.config.ProcessLinuxFilesystemGroupID.Enabled {
+		rb.res.Attributes().PutInt("process.linux.filesystem_group.id", val)
+	}
+}
+
+// SetProcessLinuxFilesystemUserID sets provided value as "process.linux.filesystem_user.id" attribute.
+func (rb *ResourceBuilder) SetProcessLinuxFilesystemUserID(val int64) {
+	if rb.config.ProcessLinuxFilesystemUserID.Enabled {
+		rb.res.Attributes().PutInt("process.linux.filesystem_user.id", val)
+	}
+}
+
+// SetProcessLinuxSystemdUnit sets provided value as "process.linux.systemd.unit" attribute.
+func (rb *ResourceBuilder) SetProcessLinuxSystemdUnit(val string) {
+	if rb.config.ProcessLinuxSystemdUnit.Enabled {
+		rb.res.Attributes().PutStr("process.linux.systemd.unit", val)
+	}
+}
+
 // SetProcessOwner sets provided value as "process.owner" attribute.
 func (rb *ResourceBuilder) SetProcessOwner(val string) {
 	if rb.config.ProcessOwner.Enabled {
@@ -49,10 +112,150 @@ func (rb *ResourceBuilder) SetProcessOwner(val string) {
 	}
 }
 
+// SetProcessParentPid sets provided value as "process.parent_pid" attribute.
+func (rb *ResourceBuilder) SetProcessParentPid(val int64) {
+	if rb.config.ProcessParentPid.Enabled {
+		rb.res.Attributes().PutInt("process.parent_pid", val)
+	}
+}
+
 // SetProcessPid sets provided value as "process.pid" attribute.
 func (rb *ResourceBuilder) SetProcessPid(val int64) {
 	if rb.config.ProcessPid.Enabled {
 		rb.res.Attributes().PutInt("process.pid", val)
+	}
+}
+
+// SetProcessRealUserID sets provided value as "process.real_user.id" attribute.
+func (rb *ResourceBuilder) SetProcessRealUserID(val int64) {
+	if rb.config.ProcessRealUserID.Enabled {
+		rb.res.Attributes().PutInt("process.real_user.id", val)
+	}
+}
+
+// SetProcessRealUserName sets provided value as "process.real_user.name" attribute.
+func (rb *ResourceBuilder) SetProcessRealUserName(val string) {
+	if rb.config.ProcessRealUserName.Enabled {
+		rb.res.Attributes().PutStr("process.real_user.name", val)
+	}
+}
+
+// SetProcessSavedUserID sets provided value as "process.saved_user.id" attribute.
+func (rb *ResourceBuilder) SetProcessSavedUserID(val int64) {
+	if rb.config.ProcessSavedUserID.Enabled {
+		rb.res.Attributes().PutInt("process.saved_user.id", val)
+	}
+}
+
+// SetProcessSavedUserName sets provided value as "process.saved_user.name" attribute.
+func (rb *ResourceBuilder) SetProcessSavedUserName(val string) {
+	if rb.config.ProcessSavedUserName.Enabled {
+		rb.res.Attributes().PutStr("process.saved_user.name", val)
+	}
+}
+
+// SetProcessSessionLeaderPid sets provided value as "process.session_leader.pid" attribute.
+func (rb *ResourceBuilder) SetProcessSessionLeaderPid(val int64) {
+	if rb.config.ProcessSessionLeaderPid.Enabled {
+		rb.res.Attributes().PutInt("process.session_leader.pid", val)
+	}
+}
+
+// SetProcessUnixComm sets provided value as "process.unix.comm" attribute.
+func (rb *ResourceBuilder) SetProcessUnixComm(val string) {
+	if rb.config.ProcessUnixComm.Enabled {
+		rb.res.Attributes().PutStr("process.unix.comm", val)
+	}
+}
+
+// SetProcessUnixGroupID sets provided value as "process.unix.group.id" attribute.
+func (rb *ResourceBuilder) SetProcessUnixGroupID(val int64) {
+	if rb.config.ProcessUnixGroupID.Enabled {
+		rb.res.Attributes().PutInt("process.unix.group.id", val)
+	}
+}
+
+// SetProcessUnixIdentity sets provided value as "process.unix.identity" attribute.
+func (rb *ResourceBuilder) SetProcessUnixIdentity(val string) {
+	if rb.config.ProcessUnixIdentity.Enabled {
+		rb.res.Attributes().PutStr("process.unix.identity", val)
+	}
+}
+
+// SetProcessUnixRealGroupID sets provided value as "process.unix.real_group.id" attribute.
+func (rb *ResourceBuilder) SetProcessUnixRealGroupID(val int64) {
+	if rb.config.ProcessUnixRealGroupID.Enabled {
+		rb.res.Attributes().PutInt("process.unix.real_group.id", val)
+	}
+}
+
+// SetProcessUnixRootDirectory sets provided value as "process.unix.root_directory" attribute.
+func (rb *ResourceBuilder) SetProcessUnixRootDirectory(val string) {
+	if rb.config.ProcessUnixRootDirectory.Enabled {
+		rb.res.Attributes().PutStr("process.unix.root_directory", val)
+	}
+}
+
+// SetProcessUnixSavedGroupID sets provided value as "process.unix.saved_group.id" attribute.
+func (rb *ResourceBuilder) SetProcessUnixSavedGroupID(val int64) {
+	if rb.config.ProcessUnixSavedGroupID.Enabled {
+		rb.res.Attributes().PutInt("process.unix.saved_group.id", val)
+	}
+}
+
+// SetProcessUnixSupplementaryGroupIds sets provided value as "process.unix.supplementary_group.ids" attribute.
+func (rb *ResourceBuilder) SetProcessUnixSupplementaryGroupIds(val []any) {
+	if rb.config.ProcessUnixSupplementaryGroupIds.Enabled {
+		rb.res.Attributes().PutEmptySlice("process.unix.supplementary_group.ids").FromRaw(val)
+	}
+}
+
+// SetProcessUnixTtyAttached sets provided value as "process.unix.tty.attached" attribute.
+func (rb *ResourceBuilder) SetProcessUnixTtyAttached(val bool) {
+	if rb.config.ProcessUnixTtyAttached.Enabled {
+		rb.res.Attributes().PutBool("process.unix.tty.attached", val)
+	}
+}
+
+// SetProcessUnixTtyName sets provided value as "process.unix.tty.name" attribute.
+func (rb *ResourceBuilder) SetProcessUnixTtyName(val string) {
+	if rb.config.ProcessUnixTtyName.Enabled {
+		rb.res.Attributes().PutStr("process.unix.tty.name", val)
+	}
+}
+
+// SetProcessUnixUmask sets provided value as "process.unix.umask" attribute.
+func (rb *ResourceBuilder) SetProcessUnixUmask(val string) {
+	if rb.config.ProcessUnixUmask.Enabled {
+		rb.res.Attributes().PutStr("process.unix.umask", val)
+	}
+}
+
+// SetProcessUserID sets provided value as "process.user.id" attribute.
+func (rb *ResourceBuilder) SetProcessUserID(val int64) {
+	if rb.config.ProcessUserID.Enabled {
+		rb.res.Attributes().PutInt("process.user.id", val)
+	}
+}
+
+// SetProcessUserName sets provided value as "process.user.name" attribute.
+func (rb *ResourceBuilder) SetProcessUserName(val string) {
+	if rb.config.ProcessUserName.Enabled {
+		rb.res.Attributes().PutStr("process.user.name", val)
+	}
+}
+
+// SetProcessVpid sets provided value as "process.vpid" attribute.
+func (rb *ResourceBuilder) SetProcessVpid(val int64) {
+	if rb.config.ProcessVpid.Enabled {
+		rb.res.Attributes().PutInt("process.vpid", val)
+	}
+}
+
+// SetProcessWorkingDirectory sets provided value as "process.working_directory" attribute.
+func (rb *ResourceBuilder) SetProcessWorkingDirectory(val string) {
+	if rb.config.ProcessWorkingDirectory.Enabled {
+		rb.res.Attributes().PutStr("process.working_directory", val)
 	}
 }
 

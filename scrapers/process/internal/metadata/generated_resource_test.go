@@ -13,11 +13,40 @@ func TestResourceBuilder(t *testing.T) {
 		t.Run(tt, func(t *testing.T) {
 			cfg := loadResourceAttributesConfig(t, tt)
 			rb := NewResourceBuilder(cfg)
+			rb.SetContainerID("container.id-val")
+			rb.SetProcessArgsCount(18)
 			rb.SetProcessCommand("process.command-val")
+			rb.SetProcessCommandArgs([]any{"process.command_args-item1", "process.command_args-item2"})
 			rb.SetProcessCreationTime("process.creation.time-val")
 			rb.SetProcessExecutableName("process.executable.name-val")
+			rb.SetProcessExecutablePath("process.executable.path-val")
+			rb.SetProcessGroupLeaderPid(24)
+			rb.SetProcessLinuxCgroup("process.linux.cgroup-val")
+			rb.SetProcessLinuxFilesystemGroupID(33)
+			rb.SetProcessLinuxFilesystemUserID(32)
+			rb.SetProcessLinuxSystemdUnit("process.linux.systemd.unit-val")
 			rb.SetProcessOwner("process.owner-val")
+			rb.SetProcessParentPid(18)
 			rb.SetProcessPid(11)
+			rb.SetProcessRealUserID(20)
+			rb.SetProcessRealUserName("process.real_user.name-val")
+			rb.SetProcessSavedUserID(21)
+			rb.SetProcessSavedUserName("process.saved_user.name-val")
+			rb.SetProcessSessionLeaderPid(26)
+			rb.SetProcessUnixComm("process.unix.comm-val")
+			rb.SetProcessUnixGroupID(21)
+			rb.SetProcessUnixIdentity("process.unix.identity-val")
+			rb.SetProcessUnixRealGroupID(26)
+			rb.SetProcessUnixRootDirectory("process.unix.root_directory-val")
+			rb.SetProcessUnixSavedGroupID(27)
+			rb.SetProcessUnixSupplementaryGroupIds([]any{"process.unix.supplementary_group.ids-item1", "process.unix.supplementary_group.ids-item2"})
+			rb.SetProcessUnixTtyAttached(false)
+			rb.SetProcessUnixTtyName("process.unix.tty.name-val")
+			rb.SetProcessUnixUmask("process.unix.umask-val")
+			rb.SetProcessUserID(15)
+			rb.SetProcessUserName("process.user.name-val")
+			rb.SetProcessVpid(12)
+			rb.SetProcessWorkingDirectory("process.working_directory-val")
 
 			res := rb.Emit()
 			assert.Equal(t, 0, rb.Emit().Attributes().Len()) // Second call should return empty Resource
@@ -26,17 +55,32 @@ func TestResourceBuilder(t *testing.T) {
 			case "default":
 				assert.Equal(t, 5, res.Attributes().Len())
 			case "all_set":
-				assert.Equal(t, 5, res.Attributes().Len())
+				assert.Equal(t, 34, res.Attributes().Len())
 			case "none_set":
 				assert.Equal(t, 0, res.Attributes().Len())
 				return
 			default:
 				assert.Failf(t, "unexpected test case: %s", tt)
 			}
+			containerIDAttrVal, ok := res.Attributes().Get("container.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "container.id-val", containerIDAttrVal.Str())
+			}
+			processArgsCountAttrVal, ok := res.Attributes().Get("process.args_count")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 18, processArgsCountAttrVal.Int())
+			}
 			processCommandAttrVal, ok := res.Attributes().Get("process.command")
 			assert.True(t, ok)
 			if ok {
 				assert.Equal(t, "process.command-val", processCommandAttrVal.Str())
+			}
+			processCommandArgsAttrVal, ok := res.Attributes().Get("process.command_args")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, []any{"process.command_args-item1", "process.command_args-item2"}, processCommandArgsAttrVal.Slice().AsRaw())
 			}
 			processCreationTimeAttrVal, ok := res.Attributes().Get("process.creation.time")
 			assert.True(t, ok)
@@ -48,15 +92,145 @@ func TestResourceBuilder(t *testing.T) {
 			if ok {
 				assert.Equal(t, "process.executable.name-val", processExecutableNameAttrVal.Str())
 			}
+			processExecutablePathAttrVal, ok := res.Attributes().Get("process.executable.path")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.executable.path-val", processExecutablePathAttrVal.Str())
+			}
+			processGroupLeaderPidAttrVal, ok := res.Attributes().Get("process.group_leader.pid")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 24, processGroupLeaderPidAttrVal.Int())
+			}
+			processLinuxCgroupAttrVal, ok := res.Attributes().Get("process.linux.cgroup")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.linux.cgroup-val", processLinuxCgroupAttrVal.Str())
+			}
+			processLinuxFilesystemGroupIDAttrVal, ok := res.Attributes().Get("process.linux.filesystem_group.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 33, processLinuxFilesystemGroupIDAttrVal.Int())
+			}
+			processLinuxFilesystemUserIDAttrVal, ok := res.Attributes().Get("process.linux.filesystem_user.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 32, processLinuxFilesystemUserIDAttrVal.Int())
+			}
+			processLinuxSystemdUnitAttrVal, ok := res.Attributes().Get("process.linux.systemd.unit")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.linux.systemd.unit-val", processLinuxSystemdUnitAttrVal.Str())
+			}
 			processOwnerAttrVal, ok := res.Attributes().Get("process.owner")
 			assert.True(t, ok)
 			if ok {
 				assert.Equal(t, "process.owner-val", processOwnerAttrVal.Str())
 			}
+			processParentPidAttrVal, ok := res.Attributes().Get("process.parent_pid")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 18, processParentPidAttrVal.Int())
+			}
 			processPidAttrVal, ok := res.Attributes().Get("process.pid")
 			assert.True(t, ok)
 			if ok {
 				assert.EqualValues(t, 11, processPidAttrVal.Int())
+			}
+			processRealUserIDAttrVal, ok := res.Attributes().Get("process.real_user.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 20, processRealUserIDAttrVal.Int())
+			}
+			processRealUserNameAttrVal, ok := res.Attributes().Get("process.real_user.name")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.real_user.name-val", processRealUserNameAttrVal.Str())
+			}
+			processSavedUserIDAttrVal, ok := res.Attributes().Get("process.saved_user.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 21, processSavedUserIDAttrVal.Int())
+			}
+			processSavedUserNameAttrVal, ok := res.Attributes().Get("process.saved_user.name")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.saved_user.name-val", processSavedUserNameAttrVal.Str())
+			}
+			processSessionLeaderPidAttrVal, ok := res.Attributes().Get("process.session_leader.pid")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 26, processSessionLeaderPidAttrVal.Int())
+			}
+			processUnixCommAttrVal, ok := res.Attributes().Get("process.unix.comm")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.unix.comm-val", processUnixCommAttrVal.Str())
+			}
+			processUnixGroupIDAttrVal, ok := res.Attributes().Get("process.unix.group.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 21, processUnixGroupIDAttrVal.Int())
+			}
+			processUnixIdentityAttrVal, ok := res.Attributes().Get("process.unix.identity")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.unix.identity-val", processUnixIdentityAttrVal.Str())
+			}
+			processUnixRealGroupIDAttrVal, ok := res.Attributes().Get("process.unix.real_group.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 26, processUnixRealGroupIDAttrVal.Int())
+			}
+			processUnixRootDirectoryAttrVal, ok := res.Attributes().Get("process.unix.root_directory")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.unix.root_directory-val", processUnixRootDirectoryAttrVal.Str())
+			}
+			processUnixSavedGroupIDAttrVal, ok := res.Attributes().Get("process.unix.saved_group.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 27, processUnixSavedGroupIDAttrVal.Int())
+			}
+			processUnixSupplementaryGroupIdsAttrVal, ok := res.Attributes().Get("process.unix.supplementary_group.ids")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, []any{"process.unix.supplementary_group.ids-item1", "process.unix.supplementary_group.ids-item2"}, processUnixSupplementaryGroupIdsAttrVal.Slice().AsRaw())
+			}
+			processUnixTtyAttachedAttrVal, ok := res.Attributes().Get("process.unix.tty.attached")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.False(t, processUnixTtyAttachedAttrVal.Bool())
+			}
+			processUnixTtyNameAttrVal, ok := res.Attributes().Get("process.unix.tty.name")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.unix.tty.name-val", processUnixTtyNameAttrVal.Str())
+			}
+			processUnixUmaskAttrVal, ok := res.Attributes().Get("process.unix.umask")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.unix.umask-val", processUnixUmaskAttrVal.Str())
+			}
+			processUserIDAttrVal, ok := res.Attributes().Get("process.user.id")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 15, processUserIDAttrVal.Int())
+			}
+			processUserNameAttrVal, ok := res.Attributes().Get("process.user.name")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.user.name-val", processUserNameAttrVal.Str())
+			}
+			processVpidAttrVal, ok := res.Attributes().Get("process.vpid")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.EqualValues(t, 12, processVpidAttrVal.Int())
+			}
+			processWorkingDirectoryAttrVal, ok := res.Attributes().Get("process.working_directory")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, "process.working_directory-val", processWorkingDirectoryAttrVal.Str())
 			}
 		})
 	}
