@@ -73,7 +73,7 @@ type Process struct {
 	ReadBytes  uint64 // bytes fetched from storage
 	WriteBytes uint64 // bytes sent to storage
 
-	Descriptors int32  // number of open file descriptors
+	Descriptors int32  // number of file descriptors, with those that a call under way has reserved
 	Executable  string // absolute path of the program, valid UTF-8
 	Command     string // the first argument (argv[0]), valid UTF-8
 	Owner       string // name of the real user, or its number in decimal

@@ -153,7 +153,14 @@ var rows = []struct {
 		// A zombie and a thread of the kernel have none, not 0 of them; and
 		// anybody may know how many there are (P136).
 		if c.Psutil.FDs.Raised != "AccessDenied" && c.got(platform.FieldDescriptors, c.Psutil.FDs.Known && !c.noMemory()) {
-			between(c, "num_fds", c.Psutil.FDs.V, 0, func(p *platform.Process) int32 { return p.Descriptors })
+			// A call under way, such as accept(2) or the open(2) of a FIFO that
+			// nobody writes to, has reserved its descriptor: the size of the
+			// folder counts it, a listing does not show it.
+			reserved := int32(0)
+			if !c.detailed {
+				reserved = c.before.Threads
+			}
+			between(c, "num_fds", c.Psutil.FDs.V, reserved, func(p *platform.Process) int32 { return p.Descriptors })
 		}
 	}},
 	{platform.FieldExecutable, func(c *check) {
