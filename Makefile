@@ -66,8 +66,9 @@ fuzz: ## every fuzz target, 10s each (or fuzztime=1m)
 		go test -run='^$$' -fuzz="^$$name$$" -fuzztime=$(fuzztime) $$dir </dev/null || exit 1; \
 	done
 
-bench: ## all benchmarks
-	go test -run='^$$' -bench=. -benchmem ./...
+bench: ## all benchmarks, then the process scraper beside that of hostmetrics
+	go test -run='^$$' -bench=. -benchtime=200ms -benchmem ./...
+	cd bench && go run . -markdown
 
 clean: ## remove what was built
 	rm -rf bin build

@@ -76,6 +76,7 @@ type table struct {
 	sizeIsCount bool
 
 	// What only some requests need.
+	mainStatus  bool   // main has its context switches
 	want        Fields // of this process, statFields apart
 	done        uint32 // sources that were read of this process
 	main        counts // of its main thread
@@ -259,7 +260,7 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	var stat procfs.PIDStat
 	if errno == 0 {
 		var b []byte
-		b, errno = h.readOnce(t.at, t.file("stat"), t.buf[:])
+		b, errno = h.readCounts(t.file("stat"))
 		if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
 			errno = errMalformed
 		}
@@ -289,7 +290,7 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	if retry {
 		p.cache.denied, p.cache.absent = 0, 0
 	}
-	t.done = 0
+	t.done, t.mainStatus = 0, false
 	want := (req.Fields | req.Filter) &^ statFields
 	if !h.readSources(p, req.Filter, want, retry, s) {
 		return false

@@ -52,6 +52,26 @@ func (a *access) readOnce(dir int, name, buf []byte) ([]byte, unix.Errno) {
 	return buf[:n], 0
 }
 
+// readFast is readOnce without telling the scheduler: a twentieth of the time
+// of a call that takes a microsecond, and a stall of the whole program by one
+// that blocks. So it is for those files of the kernel's own /proc that take no
+// lock which a process can hold (stat, statm, status, io, schedstat), and for
+// no other file system.
+func (a *access) readFast(dir int, name, buf []byte) ([]byte, unix.Errno) {
+	a.calls++
+	fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), openFlags, 0, 0, 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	a.calls += 2
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	if errno != 0 {
+		return nil, errno
+	}
+	return buf[:n], 0
+}
+
 func (a *access) close(fd int) {
 	a.calls++
 	_ = unix.Close(fd) // it was only read

@@ -93,8 +93,18 @@ func (h *Host) readSmall(name string) ([]byte, unix.Errno) {
 	return h.readOnce(h.table.at, h.table.file(name), h.table.buf[:])
 }
 
+// readCounts reads a file of the process that is mere counts, which the kernel
+// answers at once.
+func (h *Host) readCounts(path []byte) ([]byte, unix.Errno) {
+	t := &h.table
+	if h.procfs {
+		return h.readFast(t.at, path, t.buf[:])
+	}
+	return h.readOnce(t.at, path, t.buf[:])
+}
+
 func (h *Host) readStatm(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readSmall("statm")
+	b, errno := h.readCounts(h.table.file("statm"))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -116,7 +126,7 @@ func (h *Host) readStatm(p *Process, want Fields) (Fields, unix.Errno) {
 }
 
 func (h *Host) readIO(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readSmall("io")
+	b, errno := h.readCounts(h.table.file("io"))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -283,7 +293,7 @@ func (h *Host) streamAt(at int, name []byte, each func([]byte) bool) unix.Errno 
 }
 
 func (h *Host) readSchedstat(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readSmall("schedstat")
+	b, errno := h.readCounts(h.table.file("schedstat"))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -369,7 +379,7 @@ func (h *Host) readEnvironment(p *Process, want Fields) (Fields, unix.Errno) {
 // readStatus reads all that status tells. Which lines there are depends on
 // the kernel, and on whether the process has memory.
 func (h *Host) readStatus(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readSmall("status")
+	b, errno := h.readCounts(h.table.file("status"))
 	if errno != 0 {
 		return 0, errno
 	}
@@ -415,12 +425,15 @@ func (h *Host) readStatus(p *Process, want Fields) (Fields, unix.Errno) {
 		m.RSSAnon, m.RSSFile, m.RSSShmem = st.RSSAnon, st.RSSFile, st.RSSShmem
 		m.Swap, m.HugeTLB, m.Library, m.Peak, m.PeakVirtual = st.Swap, st.HugeTLB, st.Library, st.Peak, st.PeakVirtual
 		m.SignalsQueued = st.SignalsQueued
-		if got.Has(FieldContextSwitches) {
-			t.main[voluntary], t.main[involuntary] = st.Voluntary, st.Involuntary
-		}
+	}
+	if st.Has&switchLines == switchLines {
+		t.main[voluntary], t.main[involuntary] = st.Voluntary, st.Involuntary
+		t.mainStatus = true
 	}
 	return got, 0
 }
+
+const switchLines = procfs.StatusVoluntary | procfs.StatusInvoluntary
 
 // statusLines says which lines of status each field takes.
 var statusLines = [...]struct {
@@ -441,7 +454,7 @@ var statusLines = [...]struct {
 	{FieldPeak, procfs.StatusPeak},
 	{FieldPeakVirtual, procfs.StatusPeakVirtual},
 	{FieldLibrary, procfs.StatusLibrary},
-	{FieldContextSwitches, procfs.StatusVoluntary | procfs.StatusInvoluntary},
+	{FieldContextSwitches, switchLines},
 }
 
 // memoryLines says which lines have what statm has too. The kernel computes

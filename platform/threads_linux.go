@@ -153,7 +153,7 @@ func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Er
 	t := &h.table
 	var n counts
 	if want.Has(FieldThreadList) {
-		b, errno := h.readOnce(t.at, t.threadFile(th.ID, "stat"), t.buf[:])
+		b, errno := h.readCounts(t.threadFile(th.ID, "stat"))
 		if errno != 0 {
 			return errno
 		}
@@ -168,20 +168,23 @@ func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Er
 		th.Got |= FieldThreadList
 	}
 	if want&(FieldThreadSwitches|FieldContextSwitches) != 0 {
-		b, errno := h.readOnce(t.at, t.threadFile(th.ID, "status"), t.buf[:])
-		if errno != 0 {
-			return errno
+		if th.ID != t.pid || !t.mainStatus { // else it was the process's own file
+			b, errno := h.readCounts(t.threadFile(th.ID, "status"))
+			if errno != 0 {
+				return errno
+			}
+			if procfs.Status(b, &t.status) != nil || t.status.Has&switchLines != switchLines {
+				return errMalformed
+			}
+			n[voluntary], n[involuntary] = t.status.Voluntary, t.status.Involuntary
+		} else {
+			n[voluntary], n[involuntary] = t.main[voluntary], t.main[involuntary]
 		}
-		const lines = procfs.StatusVoluntary | procfs.StatusInvoluntary
-		if procfs.Status(b, &t.status) != nil || t.status.Has&lines != lines {
-			return errMalformed
-		}
-		th.Voluntary, th.Involuntary = t.status.Voluntary, t.status.Involuntary
+		th.Voluntary, th.Involuntary = n[voluntary], n[involuntary]
 		th.Got |= FieldThreadSwitches
-		n[voluntary], n[involuntary] = th.Voluntary, th.Involuntary
 	}
 	if want.Has(FieldRunDelay) {
-		b, errno := h.readOnce(t.at, t.threadFile(th.ID, "schedstat"), t.buf[:])
+		b, errno := h.readCounts(t.threadFile(th.ID, "schedstat"))
 		if errno != 0 {
 			return errno
 		}
@@ -193,7 +196,7 @@ func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Er
 		n[runDelay] = ns
 	}
 	if want.Has(FieldThreadIO) && *failedIO == 0 {
-		b, errno := h.readOnce(t.at, t.threadFile(th.ID, "io"), t.buf[:])
+		b, errno := h.readCounts(t.threadFile(th.ID, "io"))
 		var io procfs.PIDIO
 		if errno == 0 && procfs.IO(b, &io) != nil {
 			errno = errMalformed

@@ -23,7 +23,8 @@ func Uint(b []byte) (n uint64, rest []byte, ok bool) {
 		if d > 9 {
 			break
 		}
-		if n > (math.MaxUint64-d)/10 {
+		// A division per digit would be a tenth of the whole reading.
+		if n >= math.MaxUint64/10 && (n > math.MaxUint64/10 || d > math.MaxUint64%10) {
 			return 0, b, false
 		}
 		n = n*10 + d
