@@ -4,6 +4,7 @@
 package platform
 
 import (
+	"context"
 	"encoding/binary"
 	"net/netip"
 
@@ -23,8 +24,14 @@ type sockets struct {
 // readConnections finds the sockets among the descriptors of a process, each
 // once, under its lowest number. The folder of the process shows those of its
 // network namespace, whichever we are in.
-func (h *Host) readConnections(p *Process) unix.Errno {
+func (h *Host) readConnections(_ context.Context, p *Process, _ Fields) unix.Errno {
 	m := p.More
+	if !p.Got.Has(FieldFDs) { // whatever that was for, it is why
+		if p.cache.denied.Has(FieldFDs) {
+			return unix.EACCES
+		}
+		return unix.ENOENT
+	}
 	sockets := &h.table.sockets
 	clear(sockets.seen)
 	m.Connections = m.Connections[:0]

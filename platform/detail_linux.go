@@ -33,9 +33,11 @@ func (d *detail) begin(req Request) {
 	d.now, d.spent = time.Now(), 0
 }
 
-// due tells whether it is a process's turn.
+// due tells whether it is a process's turn. Ticks come a little early and a
+// little late: where one is due each interval, it must not miss every second.
 func (d *detail) due(p *Process) bool {
-	return p.PID > d.from && !d.exhausted() && (p.cache.detailed.IsZero() || d.now.Sub(p.cache.detailed) >= d.interval)
+	last := p.cache.detailed
+	return p.PID > d.from && !d.exhausted() && (last.IsZero() || d.now.Sub(last) >= d.interval-d.interval/10)
 }
 
 func (d *detail) exhausted() bool { return d.budget > 0 && d.spent >= d.budget }
@@ -54,12 +56,19 @@ func (d *detail) end(highest int32) {
 func (h *Host) readDetail(ctx context.Context, p *Process, req Request, s *Snapshot) bool {
 	t := &h.table
 	want := req.Fields & DetailFields & possible(p)
+	if want.Has(FieldConnections) { // which are found among the descriptors
+		want |= FieldFDs
+	}
 	if want == 0 || t.at == h.proc || !t.detail.due(p) {
+		if m := p.More; m != nil { // of no use until it is read again
+			m.FDs, m.Mappings, m.Connections = nil, nil, nil
+		}
 		return true
 	}
 	start := time.Now()
 	defer func() { t.detail.spent += time.Since(start) }()
 	t.detail.last, p.cache.detailed = p.PID, t.detail.now
+	defer func() { p.Got &= req.Fields | req.Filter }()
 	for _, family := range [...]struct {
 		fields Fields
 		name   string
@@ -67,7 +76,8 @@ func (h *Host) readDetail(ctx context.Context, p *Process, req Request, s *Snaps
 	}{
 		{FieldOOM, "oom_score", h.readOOM},
 		{FieldFootprint | FieldMappingList | FieldMappingMemory, "smaps", h.readMappings},
-		{FieldFDs | FieldFDInfo | FieldConnections, "fd", h.readFDs},
+		{FieldFDs | FieldFDInfo, "fd", h.readFDs},
+		{FieldConnections, "net", h.readConnections},
 	} {
 		f := family.fields & want
 		if f == 0 {
@@ -209,12 +219,11 @@ func (h *Host) readFDs(_ context.Context, p *Process, want Fields) unix.Errno {
 		case errno == 0:
 			m.FDs = append(m.FDs, one)
 		case class(errno) == ErrNoSuchProcess: // closed since
-		default:
+		case class(errno) == ErrAccessDenied:
 			return errno
+		default: // one that cannot be understood is one all the same
+			m.FDs = append(m.FDs, FD{Number: n})
 		}
-	}
-	if want.Has(FieldConnections) {
-		return h.readConnections(p)
 	}
 	return 0
 }
@@ -236,11 +245,8 @@ func (h *Host) readFD(dir int, fd *FD, all bool) unix.Errno {
 	kind, inode := procfs.FDLink(target)
 	fd.Type, fd.Inode = fdTypes[kind], inode
 	if kind == procfs.LinkPath {
-		// The flags keep a network file system from asking its server, which
-		// may be gone.
-		const flags = unix.AT_STATX_DONT_SYNC | unix.AT_NO_AUTOMOUNT
 		var st unix.Statx_t
-		if h.statx(dir, t.numbered("", fd.Number), flags, unix.STATX_BASIC_STATS, &st) == 0 {
+		if h.statx(dir, t.numbered("", fd.Number), statxFlags, unix.STATX_BASIC_STATS, &st) == 0 {
 			fd.setStat(&st)
 		}
 		if path, marked := bytes.CutSuffix(target, deleted); marked && fd.Got.Has(FDStat) && !h.isFile(string(target)) {

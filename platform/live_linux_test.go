@@ -72,6 +72,14 @@ func TestLiveSelf(t *testing.T) {
 	assert.InDelta(t, len(tasks), p.Threads, 4)
 }
 
+// asleep waits until a child has gone to sleep.
+func asleep(t *testing.T, pid int) {
+	require.Eventually(t, func() bool {
+		b, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/wchan")
+		return strings.Contains(string(b), "nanosleep")
+	}, time.Minute, 10*time.Millisecond)
+}
+
 // A child that does nothing any more stands still while it is compared.
 func TestLiveChild(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "a ) (deleted)")
@@ -85,10 +93,7 @@ func TestLiveChild(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	proc := "/proc/" + strconv.Itoa(cmd.Process.Pid) + "/"
-	require.Eventually(t, func() bool { // it has gone to sleep
-		b, _ := os.ReadFile(proc + "wchan")
-		return strings.Contains(string(b), "nanosleep")
-	}, 10*time.Second, 10*time.Millisecond)
+	asleep(t, cmd.Process.Pid)
 
 	h := live(t)
 	p := find(snap(t, h), cmd.Process.Pid)
@@ -147,7 +152,7 @@ func TestLiveUnprivileged(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	other := live(t)
-	require.Eventually(t, func() bool { return find(snap(t, other), cmd.Process.Pid).Name == "sleep" }, 10*time.Second, 10*time.Millisecond)
+	asleep(t, cmd.Process.Pid)
 	asRoot := *find(snap(t, other), cmd.Process.Pid)
 
 	unprivileged(t, func() {

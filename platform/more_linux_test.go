@@ -216,6 +216,23 @@ func TestDetailSchedule(t *testing.T) {
 	assert.Empty(t, got(hour))
 	assert.Equal(t, all, got(Request{}), "no interval: every time")
 
+	// Ticks are never exact: what is due every time is read every time.
+	tick := Request{DetailInterval: time.Minute}
+	for i, early := range []time.Duration{0, time.Millisecond, -time.Millisecond, 2 * time.Millisecond} {
+		if i > 0 {
+			for _, p := range h.table.processes {
+				p.cache.detailed = time.Now().Add(-time.Minute + early)
+			}
+		} else {
+			got(Request{})
+			for _, p := range h.table.processes {
+				p.cache.detailed = time.Time{}
+			}
+		}
+		assert.Equal(t, all, got(tick), "%v early", early)
+	}
+	assert.Empty(t, got(tick))
+
 	// A budget that one process uses up: one of them per snapshot, in turn.
 	tight := Request{DetailBudget: 1}
 	for range 2 {

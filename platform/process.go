@@ -399,6 +399,10 @@ type Request struct {
 	// Fields are those wanted of selected processes. None: the process table
 	// is not read at all.
 	Fields Fields
+	// Ignore tells by the fields that cost nothing more than the process itself
+	// (on Linux those of /proc/PID/stat) that it is not selected, whatever its
+	// others are. Nil ignores none.
+	Ignore func(*Process) bool
 	// Filter are the fields that Select needs beyond those which cost nothing
 	// more than the process itself (on Linux those of /proc/PID/stat).
 	Filter Fields

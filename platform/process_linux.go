@@ -264,6 +264,9 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 		if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
 			errno = errMalformed
 		}
+		if errno == 0 && stat.Threads == 0 { // it is being reaped, and its counts are gone
+			errno = unix.ESRCH
+		}
 	}
 	if errno != 0 {
 		h.failed(&s.Tally, nil, FieldState, "stat", errno)
@@ -290,8 +293,12 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	if retry {
 		p.cache.denied, p.cache.absent = 0, 0
 	}
-	t.done, t.mainStatus = 0, false
+	t.done, t.main, t.mainStatus = 0, counts{}, false
 	want := (req.Fields | req.Filter) &^ statFields
+	if req.Ignore != nil && req.Ignore(p) {
+		p.Selected = false
+		return true
+	}
 	if !h.readSources(p, req.Filter, want, retry, s) {
 		return false
 	}
@@ -358,6 +365,9 @@ func possible(p *Process) Fields {
 		FieldSupplementary | FieldSignals | FieldSignalQueue | FieldVPID | FieldCgroup | FieldLimits
 	switch {
 	case p.State == StateZombie || p.State == StateDead:
+		if p.Threads > 1 { // the main thread has ended, not the process
+			return accounts | FieldThreadList | FieldThreadSwitches | FieldThreadIO
+		}
 		return accounts
 	case p.KernelThread:
 		return accounts | FieldAffinity | FieldIOPriority | FieldThreadList | FieldThreadSwitches | FieldThreadIO
@@ -377,6 +387,7 @@ func (h *Host) failed(tally *Tally, p *Process, f Fields, name string, errno uni
 			return false
 		}
 		p.cache.absent |= f
+	case c == ErrTimeoutExpired: // of the snapshot, which says so itself
 	case c == ErrAccessDenied:
 		if p != nil {
 			p.cache.denied |= f

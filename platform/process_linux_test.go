@@ -218,6 +218,15 @@ func TestWorkerName(t *testing.T) {
 	}
 }
 
+// A process that is being reaped has lost its counts: they are not 0.
+func TestReaped(t *testing.T) {
+	tr := newTree(t)
+	tr.process(fake{pid: 10, comm: "p", start: 1, threads: -1})
+	s := snap(t, tr.open())
+	assert.Empty(t, s.Processes)
+	assert.Equal(t, 1, s.Tally.Gone)
+}
+
 func TestStates(t *testing.T) {
 	for letter, want := range map[byte]State{
 		'R': StateRunning, 'S': StateSleeping, 'D': StateDiskSleep, 'Z': StateZombie, 'T': StateStopped,
@@ -264,9 +273,20 @@ func TestFilter(t *testing.T) {
 		assert.Equal(t, basic, s.Processes[1].Got)
 		assert.Zero(t, s.Processes[0].Got&(FieldMemory|FieldDiskIO), "nothing more was read")
 	}
-	h.table.turn = 0 // not the turn of 10 or 11
+	// Who is ignored has nothing read for the filter either.
+	h = tr.open()
 	before := h.calls
-	_, err := h.Snapshot(context.Background(), Request{Fields: basic, Filter: FieldExecutable | FieldOwner, Select: func(*Process) bool { return false }})
+	_, err := h.Snapshot(context.Background(), Request{Fields: basic, Filter: FieldExecutable | FieldOwner, Ignore: func(*Process) bool { return true }})
+	require.NoError(t, err)
+	assert.Equal(t, hostCalls+listCalls+2*3, h.calls-before)
+
+	h = tr.open()
+	for range 2 {
+		snap(t, h)
+	}
+	h.table.turn = 0 // not the turn of 10 or 11
+	before = h.calls
+	_, err = h.Snapshot(context.Background(), Request{Fields: basic, Filter: FieldExecutable | FieldOwner, Select: func(*Process) bool { return false }})
 	require.NoError(t, err)
 	assert.Equal(t, hostCalls+listCalls+2*3, h.calls-before, "of a process that is filtered out only stat is read")
 }

@@ -211,13 +211,17 @@ func (h *Host) readLink(name string, s *string) unix.Errno {
 	return 0
 }
 
+// statxFlags keep a network file system from asking its server, which may be
+// gone, where it knows enough itself.
+const statxFlags = unix.AT_STATX_DONT_SYNC | unix.AT_NO_AUTOMOUNT
+
 // isFile tells whether there is a file of this path where the process being
 // read sees its files, or where we see the host's. The number of links of the
 // file itself does not tell: it may have others, or be in a layer below.
 func (h *Host) isFile(path string) bool {
 	var st unix.Statx_t
-	return h.statx(h.table.at, h.table.file("root"+path), 0, 0, &st) == 0 ||
-		h.statx(unix.AT_FDCWD, []byte(h.root.Path+path+"\x00"), 0, 0, &st) == 0
+	return h.statx(h.table.at, h.table.file("root"+path), statxFlags, 0, &st) == 0 ||
+		h.statx(unix.AT_FDCWD, []byte(h.root.Path+path+"\x00"), statxFlags, 0, &st) == 0
 }
 
 var deleted = []byte(" (deleted)")
@@ -245,7 +249,7 @@ func (h *Host) readCommand(p *Process, want Fields) (Fields, unix.Errno) {
 		if b = procfs.Arg0(b); len(b) == 0 {
 			return 0, 0
 		}
-		keep(&p.Command, b)
+		keep(&p.Command, b[:min(len(b), 2*MaxArgument)])
 		return want, 0
 	}
 	p.Arguments, p.ArgumentCount = nil, 0 // the caller may have kept them

@@ -36,15 +36,22 @@ type threadCounts struct {
 }
 
 // update takes the counts of the threads that there are now, ascending, and
-// answers the sums over all that have been seen.
-func (s *threadTotals) update(now []threadCounts) (sum counts) {
+// answers the sums over all that have been seen. What is not known of them
+// this time is as it was.
+func (s *threadTotals) update(now []threadCounts, known [numCounts]bool) (sum counts) {
 	old := s.threads
-	for _, t := range now {
+	for i := range now {
+		t := &now[i]
 		for len(old) > 0 && old[0].id < t.id {
 			s.exited.add(old[0].n)
 			old = old[1:]
 		}
 		if len(old) > 0 && old[0].id == t.id {
+			for i, last := range old[0].n {
+				if !known[i] {
+					t.n[i] = last
+				}
+			}
 			for i, last := range old[0].n {
 				if t.n[i] < last { // the ID is another thread's now
 					s.exited.add(old[0].n)
@@ -70,8 +77,9 @@ func (c *counts) add(n counts) {
 }
 
 // setTotals takes the counts of the threads that there are now.
-func (p *Process) setTotals(now ...threadCounts) {
-	sum := p.cache.threads.update(now)
+func (p *Process) setTotals(got Fields, now ...threadCounts) {
+	switched := got&(FieldContextSwitches|FieldThreadSwitches) != 0
+	sum := p.cache.threads.update(now, [numCounts]bool{voluntary: switched, involuntary: switched, runDelay: got.Has(FieldRunDelay)})
 	p.RunDelay = float64(sum[runDelay]) / 1e9
 	if p.More != nil {
 		p.More.Voluntary, p.More.Involuntary = sum[voluntary], sum[involuntary]
@@ -84,7 +92,7 @@ func (h *Host) readThreads(p *Process, want Fields, s *Snapshot) bool {
 	t := &h.table
 	const totals = FieldContextSwitches | FieldRunDelay
 	if p.Threads <= 1 && p.Got&totals != 0 { // the sources had them
-		p.setTotals(threadCounts{p.PID, t.main})
+		p.setTotals(p.Got, threadCounts{p.PID, t.main})
 	}
 	want &= threadFields & possible(p) &^ (p.Got | p.cache.absent)
 	if f := want & p.cache.denied; f != 0 {
@@ -138,11 +146,11 @@ func (h *Host) readThreads(p *Process, want Fields, s *Snapshot) bool {
 			return false
 		}
 	}
-	if want&totals != 0 {
-		p.setTotals(t.counts...)
-	}
 	if !t.accounted { // the kernel prints zeros for all
 		want &^= FieldRunDelay
+	}
+	if want&totals != 0 {
+		p.setTotals(want, t.counts...)
 	}
 	p.Got |= want
 	return true

@@ -11,18 +11,28 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
+var allKnown = [numCounts]bool{true, true, true}
+
 func TestThreadTotals(t *testing.T) {
 	var s threadTotals
 	at := func(id int32, voluntary, involuntary uint64) threadCounts {
 		return threadCounts{id, counts{voluntary, involuntary, 10 * voluntary}}
 	}
 	sum := func(voluntary, involuntary uint64) counts { return counts{voluntary, involuntary, 10 * voluntary} }
-	assert.Equal(t, sum(10, 1), s.update([]threadCounts{at(1, 10, 1)}))
-	assert.Equal(t, sum(762, 3), s.update([]threadCounts{at(1, 12, 1), at(2, 700, 2), at(3, 50, 0)}))
-	assert.Equal(t, sum(763, 3), s.update([]threadCounts{at(1, 13, 1)}), "2 and 3 have exited: what they did stays")
-	assert.Equal(t, sum(768, 3), s.update([]threadCounts{at(1, 13, 1), at(3, 5, 0)}), "3 is another thread now")
-	assert.Equal(t, sum(770, 4), s.update([]threadCounts{at(1, 13, 1), at(3, 2, 1)}), "and another again, seen by its lower count")
-	assert.Equal(t, sum(770, 4), s.update(nil))
+	assert.Equal(t, sum(10, 1), s.update([]threadCounts{at(1, 10, 1)}, allKnown))
+	assert.Equal(t, sum(762, 3), s.update([]threadCounts{at(1, 12, 1), at(2, 700, 2), at(3, 50, 0)}, allKnown))
+	assert.Equal(t, sum(763, 3), s.update([]threadCounts{at(1, 13, 1)}, allKnown), "2 and 3 have exited: what they did stays")
+	assert.Equal(t, sum(768, 3), s.update([]threadCounts{at(1, 13, 1), at(3, 5, 0)}, allKnown), "3 is another thread now")
+	assert.Equal(t, sum(770, 4), s.update([]threadCounts{at(1, 13, 1), at(3, 2, 1)}, allKnown), "and another again, seen by its lower count")
+	assert.Equal(t, sum(770, 4), s.update(nil, allKnown))
+}
+
+// A count that was not read this time is no new thread.
+func TestThreadTotalsUnknown(t *testing.T) {
+	var s threadTotals
+	assert.Equal(t, counts{100, 5, 70}, s.update([]threadCounts{{1, counts{100, 5, 70}}}, allKnown))
+	assert.Equal(t, counts{101, 5, 70}, s.update([]threadCounts{{1, counts{101, 5, 0}}}, [numCounts]bool{true, true, false}))
+	assert.Equal(t, counts{102, 5, 75}, s.update([]threadCounts{{1, counts{102, 5, 75}}}, allKnown))
 }
 
 // The sums never fall, whatever threads come and go, and nothing that was
@@ -52,7 +62,7 @@ func TestThreadTotalsNeverFall(t *testing.T) {
 				now = append(now, threadCounts{id, n})
 			}
 			slices.SortFunc(now, func(a, b threadCounts) int { return int(a.id - b.id) })
-			sum := s.update(now)
+			sum := s.update(now, allKnown)
 			for i := range sum {
 				assert.GreaterOrEqual(t, sum[i], last[i])
 				assert.LessOrEqual(t, sum[i], seen[i])

@@ -62,7 +62,7 @@ type fake struct {
 	uid             int
 	exe, cmdline    string
 	fds             int
-	threads         int // 0: three
+	threads         int // 0: three, negative: none
 }
 
 func (tr tree) process(f fake) string {
@@ -89,6 +89,7 @@ func (tr tree) stat(f fake) {
 	if f.threads == 0 {
 		f.threads = 3
 	}
+	f.threads = max(f.threads, 0)
 	tr.write(fmt.Sprintf("proc/%d/stat", f.pid), fmt.Sprintf("%d (%s) %c 1 2 3 0 -1 %d 10 11 12 13 150 25 16 17 20 0 %d 0 %d 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 17 39 40 41 42 43 44 45 46 47 %d 49 50 51 0\n",
 		f.pid, f.comm, f.state, f.flags, f.threads, f.start, f.argStart))
 }

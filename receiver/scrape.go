@@ -108,7 +108,7 @@ func (r *reader) addScrapers(cfg *Scrapers, version string) error {
 		if err := add("process", s, err); err != nil {
 			return err
 		}
-		r.request.Filter, r.request.Select = s.Filter(), s.Select
+		r.request.Ignore, r.request.Filter, r.request.Select = s.Ignore, s.Filter(), s.Select
 		r.request.Environment = c.EnvironmentVariables
 		r.request.DetailInterval = c.DetailInterval
 	}

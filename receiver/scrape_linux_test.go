@@ -392,7 +392,8 @@ func TestRequest(t *testing.T) {
 	rd := open(func(s *Scrapers) { s.Process.GetOrInsertDefault(); s.System.GetOrInsertDefault() })
 	assert.Equal(t, all|attributes|platform.FieldState, rd.request.Fields)
 	assert.True(t, rd.request.Select(user))
-	assert.False(t, rd.request.Select(kernel))
+	assert.False(t, rd.request.Ignore(user))
+	assert.True(t, rd.request.Ignore(kernel))
 
 	rd = open(func(s *Scrapers) {
 		s.Process.GetOrInsertDefault().KernelThreads = true
@@ -400,6 +401,7 @@ func TestRequest(t *testing.T) {
 		s.Process.Get().Metrics.ProcessUnixFileDescriptorCount.Enabled = false
 	})
 	assert.Zero(t, rd.request.Fields&(platform.FieldDiskIO|platform.FieldDescriptors))
+	assert.False(t, rd.request.Ignore(kernel))
 	assert.True(t, rd.request.Select(kernel))
 
 	rd = open(func(s *Scrapers) { s.System.GetOrInsertDefault() })

@@ -84,8 +84,9 @@ func compareSwitches(c *check) {
 }
 
 func compareThreads(c *check) {
-	zombie := c.Psutil.Status.V == "zombie" // its threads, if it has others, are nobody's business
-	if !c.got(platform.FieldThreadList, !zombie) {
+	// A zombie has no threads, unless only its main thread has ended.
+	ended := c.Psutil.Status.V == "zombie" && len(c.Proc.Threads) == 1
+	if !c.got(platform.FieldThreadList, !ended) {
 		return
 	}
 	var want []platform.Thread

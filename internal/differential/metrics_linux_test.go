@@ -173,7 +173,7 @@ func expected(t *testing.T, o *theirs, memory float64) map[string]float64 {
 	for tid, th := range o.Proc.Threads {
 		put("process.context_switches", float64(line(t, th.Status, "voluntary_ctxt_switches")), "process.context_switch.type=voluntary")
 		put("process.context_switches", float64(line(t, th.Status, "nonvoluntary_ctxt_switches")), "process.context_switch.type=involuntary")
-		if zombie {
+		if zombie && len(o.Proc.Threads) == 1 { // no thread of it runs any more
 			continue
 		}
 		id := []string{"process.thread.id=" + strconv.Itoa(int(tid))}

@@ -76,7 +76,7 @@ func detailed(t testing.TB) func(*process.Config) {
 // take scrapes these processes; all, if there are none.
 func (s *scrape) take(pids ...int32) {
 	s.snap = take(s.t, s.host, platform.Request{Fields: s.scraper.Fields(), Select: func(p *platform.Process) bool {
-		return s.scraper.Select(p) && (len(pids) == 0 || slices.Contains(pids, p.PID))
+		return !s.scraper.Ignore(p) && s.scraper.Select(p) && (len(pids) == 0 || slices.Contains(pids, p.PID))
 	}})
 	s.values, s.resources = map[int32]map[string]float64{}, map[int32]map[string]any{}
 	require.NoError(s.t, s.scraper.Scrape(s.t.Context(), s.snap, func(md pmetric.Metrics) error {

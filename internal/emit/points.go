@@ -151,8 +151,11 @@ func (p *Points) Double(v float64, attrs ...Attr) {
 	c.count++
 }
 
-// End completes the resource.
-func (p *Points) End() {
+// End completes the resource and tells how many points the metric has in it.
+func (p *Points) End() (points int) {
+	if p.points != (pmetric.NumberDataPointSlice{}) {
+		points = p.points.Len()
+	}
 	for _, i := range p.live {
 		c := &p.cells[i]
 		if p.strategy == Avg {
@@ -171,6 +174,7 @@ func (p *Points) End() {
 		p.index, p.cells, p.live = map[string]int{}, nil, nil
 	}
 	p.resource, p.points = Resource{}, pmetric.NumberDataPointSlice{}
+	return points
 }
 
 // add appends a point without a value, and before the first one the metric.

@@ -55,7 +55,7 @@ resource_attributes:
 `)
 	require.NoError(t, err)
 	s := newScraper(t, cfg)
-	assert.True(t, s.Select(kworker()))
+	assert.True(t, selects(s, kworker()))
 	assert.Zero(t, s.Fields()&(platform.FieldDiskIO|platform.FieldOwner))
 }
 
@@ -208,7 +208,7 @@ func TestFilters(t *testing.T) {
 			var selected, emitted []int32
 			for _, p := range []*platform.Process{sshd, nameless, postgres()} {
 				p.Note = nil
-				if s.Select(p) {
+				if selects(s, p) {
 					selected = append(selected, p.PID)
 				}
 				if len(scrape(t, s, p)) > 0 {

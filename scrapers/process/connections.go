@@ -127,6 +127,7 @@ func appendEnd(attrs []emit.Attr, at netip.AddrPort, withAddress bool, address, 
 // socketQueues adds up, unless single descriptors are wanted.
 func socketQueues(to *emit.Points, s *sample) {
 	each := to.Wants(fdNumber)
+	some := len(s.More.Connections) == 0 // without a socket nothing waits
 	var in, out uint64
 	for i := range s.More.Connections {
 		c := &s.More.Connections[i]
@@ -140,10 +141,10 @@ func socketQueues(to *emit.Points, s *sample) {
 			to.Int(toInt(c.Receive), receive, number)
 			to.Int(toInt(c.Transmit), transmit, number)
 		default:
-			in, out = in+c.Receive, out+c.Transmit
+			in, out, some = in+c.Receive, out+c.Transmit, true
 		}
 	}
-	if !each {
+	if some && !each {
 		to.Int(toInt(in), receive)
 		to.Int(toInt(out), transmit)
 	}

@@ -37,7 +37,7 @@ func TestFilterOfHost(t *testing.T) {
 			s, err := New(host, &cfg, "1.2.3")
 			require.NoError(t, err)
 			for range 20 {
-				snap, err := host.Snapshot(t.Context(), platform.Request{Fields: s.Fields(), Filter: s.Filter(), Select: s.Select})
+				snap, err := host.Snapshot(t.Context(), platform.Request{Fields: s.Fields(), Ignore: s.Ignore, Filter: s.Filter(), Select: s.Select})
 				require.NoError(t, err)
 				require.NoError(t, snap.ProcessesErr)
 				found := false

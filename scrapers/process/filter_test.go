@@ -85,8 +85,8 @@ func TestIncludeExclude(t *testing.T) {
 		s := newScraper(t, cfg)
 		var got []int32
 		for _, p := range candidates() {
-			selected := s.Select(p)
-			assert.Equal(t, selected, s.Select(p), "decided anew")
+			selected := selects(s, p)
+			assert.Equal(t, selected, selects(s, p), "decided anew")
 			if selected {
 				got = append(got, p.PID)
 			}
@@ -124,7 +124,7 @@ exclude: {match_type: regexp, command_lines: [secret], commands: [^sleep]}`)
 	require.NoError(t, err)
 	s := newScraper(t, cfg)
 	p := candidates()[0]
-	require.True(t, s.Select(p))
+	require.True(t, selects(s, p))
 	note := p.Note
 
 	for name, change := range map[string]func() (undo func()){
@@ -138,9 +138,9 @@ exclude: {match_type: regexp, command_lines: [secret], commands: [^sleep]}`)
 		},
 	} {
 		undo := change()
-		assert.False(t, s.Select(p), name)
+		assert.False(t, selects(s, p), name)
 		undo()
-		assert.True(t, s.Select(p), name)
+		assert.True(t, selects(s, p), name)
 	}
 	assert.Same(t, note, p.Note)
 
@@ -165,7 +165,7 @@ func TestFilterAllocatesNothing(t *testing.T) {
 		all := candidates()
 		decide := func() {
 			for _, p := range all {
-				s.Select(p)
+				selects(s, p)
 			}
 		}
 		decide()
@@ -194,7 +194,7 @@ func TestMinAge(t *testing.T) {
 	} {
 		p := postgres()
 		p.Age = age
-		assert.Equal(t, want, s.Select(p), age)
+		assert.Equal(t, want, selects(s, p), age)
 		assert.Equal(t, want, p.Note != nil, age)
 		assert.Equal(t, want, len(scrape(t, s, p)) > 0, age)
 	}
@@ -202,7 +202,7 @@ func TestMinAge(t *testing.T) {
 	cfg.MinAge = 0
 	p := postgres()
 	p.Age = 0
-	assert.True(t, newScraper(t, cfg).Select(p))
+	assert.True(t, selects(newScraper(t, cfg), p))
 }
 
 // BenchmarkFilter is what include and exclude cost for a process in a scrape.
@@ -213,6 +213,9 @@ func BenchmarkFilter(b *testing.B) {
 	p := candidates()[0]
 	b.ReportAllocs()
 	for b.Loop() {
-		s.Select(p)
+		selects(s, p)
 	}
 }
+
+// selects decides as the platform does.
+func selects(s *Scraper, p *platform.Process) bool { return !s.Ignore(p) && s.Select(p) }

@@ -115,7 +115,7 @@ func TestReadPlan(t *testing.T) {
 			s, err := New(host, &cfg, "1")
 			require.NoError(t, err)
 			opened := watch(t, filepath.Join(root, "proc/10"))
-			snap, err := host.Snapshot(t.Context(), platform.Request{Fields: s.Fields(), Filter: s.Filter(), Select: s.Select})
+			snap, err := host.Snapshot(t.Context(), platform.Request{Fields: s.Fields(), Ignore: s.Ignore, Filter: s.Filter(), Select: s.Select})
 			require.NoError(t, err)
 			require.Len(t, snap.Processes, 1)
 			assert.Equal(t, platform.Tally{}, snap.Tally)

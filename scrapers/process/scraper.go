@@ -23,6 +23,10 @@ var metadataYAML []byte
 // use does not grow with the host.
 const batch = 256
 
+// batchPoints ends a batch of fewer processes: the detail of some is more than
+// a backend takes at once.
+const batchPoints = 10_000
+
 // maxAttributes is room for the attributes of any point.
 const maxAttributes = 12
 
@@ -152,12 +156,15 @@ func (s *Scraper) filterFields() platform.Fields {
 	return f
 }
 
-// Select is the filter for platform.Request: it decides by the fields of
-// Filter, before anything else is read of a process.
+// Ignore is the first filter for platform.Request: it decides by what is known
+// of every process.
+func (s *Scraper) Ignore(p *platform.Process) bool {
+	return p.KernelThread && !s.kernelThreads || p.Age < s.minAge
+}
+
+// Select is the second: it decides by the fields of Filter, before anything
+// else is read of a process.
 func (s *Scraper) Select(p *platform.Process) bool {
-	if p.KernelThread && !s.kernelThreads || p.Age < s.minAge {
-		return false
-	}
 	if s.chosen != nil && !s.chosen.selects(p, &noteOf(p).verdict) {
 		return false
 	}
@@ -172,7 +179,7 @@ func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume fun
 	if snap.ProcessesErr != nil {
 		return snap.ProcessesErr
 	}
-	if s.failDenied && snap.Tally.Denied(platform.FieldState) > 0 {
+	if s.failDenied && (snap.Hidden || snap.Tally.Denied(platform.FieldState) > 0) {
 		return fmt.Errorf("%q: fail, and of a process not even the identity can be read: %w", "on_access_denied", platform.ErrAccessDenied)
 	}
 	err := s.begin(snap)
@@ -209,11 +216,13 @@ func (s *Scraper) batch(snap *platform.Snapshot, left []*platform.Process) (pmet
 	to := md.ResourceMetrics()
 	to.EnsureCapacity(min(batch, len(left)))
 	empty := false
-	for len(left) > 0 && to.Len() < batch {
+	for points := 0; len(left) > 0 && to.Len() < batch && points < batchPoints; {
 		p := left[0]
 		left = left[1:]
 		if p.Selected && s.has(p) {
-			empty = !s.record(to.AppendEmpty(), snap, p) || empty
+			n := s.record(to.AppendEmpty(), snap, p)
+			points += n
+			empty = empty || n == 0
 		}
 	}
 	if empty {
@@ -232,9 +241,9 @@ func (s *Scraper) has(p *platform.Process) bool {
 	return false
 }
 
-// record tells whether there was any: one that needs two scrapes is not there
-// at first.
-func (s *Scraper) record(rm pmetric.ResourceMetrics, snap *platform.Snapshot, p *platform.Process) bool {
+// record tells how many points there are: of a metric that needs two scrapes
+// none at first.
+func (s *Scraper) record(rm pmetric.ResourceMetrics, snap *platform.Snapshot, p *platform.Process) (points int) {
 	sample := s.of(p)
 	s.describe(rm.Resource().Attributes(), sample)
 	resource := s.scope.Resource(rm, p.Created, snap.Time)
@@ -242,10 +251,10 @@ func (s *Scraper) record(rm pmetric.ResourceMetrics, snap *platform.Snapshot, p 
 		if m := &s.metrics[i]; p.Got.Has(m.fields) {
 			m.points.Begin(resource)
 			m.record(m.points, sample)
-			m.points.End()
+			points += m.points.End()
 		}
 	}
-	return resource.Metrics.Len() > 0
+	return points
 }
 
 // describe writes the resource attributes that are known.

@@ -78,7 +78,7 @@ func scrape(t *testing.T, s *Scraper, processes ...*platform.Process) []string {
 	catalog, err := emit.Parse(metadataYAML)
 	require.NoError(t, err)
 	for _, p := range processes {
-		p.Selected = s.Select(p)
+		p.Selected = selects(s, p)
 	}
 	var lines []string
 	require.NoError(t, s.Scrape(t.Context(), snapshot(processes...), func(md pmetric.Metrics) error {

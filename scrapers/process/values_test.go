@@ -555,3 +555,38 @@ func TestIOPriorities(t *testing.T) {
 		assert.Equal(t, []string{"process.linux.io_priority{process.linux.io_priority.class=" + want + "} 7"}, points(t, s, p))
 	}
 }
+
+// What only sockets could tell that have no queue is not known.
+func TestQueuesOfNone(t *testing.T) {
+	s, p := newScraper(t, only(t, "process.unix.file_descriptor.socket.queue.usage")), rich()
+	p.More.Connections = []platform.Connection{{Transport: platform.Unix}, {Transport: platform.TCP, State: platform.TCPListen}}
+	assert.Empty(t, points(t, s, p))
+	p.More.Connections = nil
+	assert.Equal(t, []string{
+		"process.unix.file_descriptor.socket.queue.usage{network.io.direction=receive} 0",
+		"process.unix.file_descriptor.socket.queue.usage{network.io.direction=transmit} 0",
+	}, points(t, s, p), "without a socket nothing waits")
+}
+
+// A batch ends where its points are many, too.
+func TestBatchesOfPoints(t *testing.T) {
+	s := newScraper(t, only(t, "process.memory.mapping.size: {attributes: [process.memory.mapping.address.start]}"))
+	var sizes []int
+	snap := snapshot(crowded(batchPoints/2), crowded(batchPoints/2), crowded(batchPoints), crowded(1))
+	require.NoError(t, s.Scrape(t.Context(), snap, func(md pmetric.Metrics) error {
+		sizes = append(sizes, md.DataPointCount())
+		return nil
+	}))
+	assert.Equal(t, []int{batchPoints, batchPoints, 1}, sizes)
+}
+
+// Processes that are hidden altogether are ones that cannot be read.
+func TestFailWhereProcessesAreHidden(t *testing.T) {
+	cfg := NewConfig()
+	snap := snapshot(rich())
+	snap.Hidden = true
+	emit := func(pmetric.Metrics) error { return nil }
+	require.NoError(t, newScraper(t, cfg).Scrape(t.Context(), snap, emit))
+	cfg.OnAccessDenied = Fail
+	require.ErrorIs(t, newScraper(t, cfg).Scrape(t.Context(), snap, emit), platform.ErrAccessDenied)
+}

@@ -168,6 +168,7 @@ type Unix struct {
 	socket  UnixSocket
 	path    []byte
 	headed  bool
+	seen    bool // a socket has been read
 	open    bool // socket is not given out yet
 	bound   bool // and has a path, of which there may be more
 	err     error
@@ -182,7 +183,7 @@ const (
 // Reset starts another file.
 func (u *Unix) Reset() {
 	u.records.Reset()
-	u.headed, u.open, u.err = false, false, nil
+	u.headed, u.seen, u.open, u.err = false, false, false, nil
 }
 
 // Feed decodes the next chunk. After an error it does nothing any more.
@@ -197,7 +198,8 @@ func (u *Unix) Feed(chunk []byte) error {
 			if u.headed = bytes.HasPrefix(line, unixHeading); !u.headed {
 				u.err = parse.ErrSyntax
 			}
-		} else if !u.line(line) {
+		} else if !u.line(line) && !u.seen {
+			// After a first socket it is part of a path that somebody made up.
 			u.err = parse.ErrSyntax
 		}
 	}
@@ -234,7 +236,7 @@ func (u *Unix) line(b []byte) bool {
 	if ok {
 		u.flush()
 		u.socket.Type, u.socket.Inode = kind, inode
-		u.path, u.open, u.bound = u.path[:0], true, len(rest) > 0
+		u.path, u.seen, u.open, u.bound = u.path[:0], true, true, len(rest) > 0
 		if u.bound {
 			u.path = append(u.path, rest[1:]...)
 		}

@@ -220,14 +220,29 @@ const (
 	unbound         = "0000000000000000: 00000002 00000000 00010000 0001 01 12\n"
 )
 
+// Whoever may bind a socket may print what he likes, and must not hide the
+// sockets of others by it.
+func TestUnixForged(t *testing.T) {
+	for _, forged := range []string{
+		unbound + "rest of nothing\n",
+		bound + strings.Repeat("y", 107) + "\n",
+		bound + strings.Repeat("\n", 108),
+		strings.Replace(bound, "/a", "@x", 1) + strings.Replace(unbound, " 12", " 13", 1) + "junk\n",
+	} {
+		got, err := unixSockets([]byte(unixHeadingLine+forged+strings.Replace(bound, " 12 ", " 77 ", 1)), 100)
+		require.NoError(t, err, "%q", forged)
+		assert.EqualValues(t, 12, got[0].Inode)
+		last := got[len(got)-1]
+		assert.EqualValues(t, 77, last.Inode)
+		assert.Equal(t, "/a", string(last.Path))
+	}
+}
+
 func TestUnixMalformed(t *testing.T) {
 	_, err := unixSockets([]byte(unixHeadingLine+bound+unbound), 100)
 	require.NoError(t, err)
 	for _, in := range []string{
 		"", bound, "Num\n" + bound, unixHeadingLine + "garbage\n", unixHeadingLine + strings.TrimSuffix(bound, "\n"),
-		unixHeadingLine + unbound + "rest of nothing\n",
-		unixHeadingLine + bound + strings.Repeat("y", 107) + "\n",
-		unixHeadingLine + bound + strings.Repeat("\n", 108),
 		unixHeadingLine + strings.Replace(bound, "/a", strings.Repeat("y", 110), 1),
 		unixHeadingLine + strings.Replace(bound, ": ", " ", 1), unixHeadingLine + strings.Replace(bound, "00000002", "0000002", 1),
 		unixHeadingLine + strings.Replace(bound, "00000002", "0000000x", 1), unixHeadingLine + strings.Replace(bound, "0001 01", "0001  01", 1),
