@@ -4,6 +4,8 @@
 package process
 
 import (
+	"hash/maphash"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -20,13 +22,15 @@ type note struct {
 	token   string // process.unix.identity
 	verdict verdict
 
-	// What was made of strings of the process, and of which.
-	argument, command string
-	args              made[string]
-	groups            made[uint32]
-	environment       []platform.EnvVar
-	variables         []platform.EnvVar // the attributes made of them
-	cgroup            cgroup
+	// What was made of strings of the process, and of which. Of arguments and
+	// variables no more than a hash is kept: they can be secrets.
+	argument, arguments, environment hash
+	command                          string
+	args                             pcommon.Slice
+	variables                        []platform.EnvVar // the attributes made of them
+	groups                           []uint32
+	groupIDs                         pcommon.Slice
+	cgroup                           cgroup
 
 	// What the last scrape saw.
 	cpu      platform.ProcessCPUTimes
@@ -35,21 +39,22 @@ type note struct {
 	hasState bool
 }
 
-// made is a list made of another one, and that one.
-type made[T comparable] struct {
-	from []T
-	list pcommon.Slice
+// hash is that of strings, 0 before there are any.
+type hash uint64
+
+var hashSeed = maphash.MakeSeed()
+
+// with adds a string.
+func (h hash) with(s string) hash {
+	return hash(bits.RotateLeft64(uint64(h), 9)*0x9e3779b97f4a7c15 ^ maphash.String(hashSeed, s))
 }
 
-// of gives the list made of from. It is made when from is not what it was.
-func (m *made[T]) of(from []T, list func([]T) pcommon.Slice) emit.Value {
-	if len(from) == 0 {
-		return emit.Value{}
-	}
-	if !slices.Equal(m.from, from) {
-		m.from, m.list = append(m.from[:0], from...), list(from)
-	}
-	return emit.ListValue(m.list)
+// changed takes over what the hash is now and tells whether it was another.
+func (h *hash) changed(now hash) bool {
+	now |= 1 // not 0
+	changed := *h != now
+	*h = now
+	return changed
 }
 
 // creationTime is ISO 8601 in UTC with milliseconds.
@@ -79,27 +84,41 @@ func identity(s *sample) emit.Value {
 // command is the first argument without secrets. What setproctitle(3) was
 // told stands there too.
 func command(s *sample) emit.Value {
-	if s.note.argument != s.Command {
-		s.note.argument, s.note.command = s.Command, s.redactor.redactCommand(s.Command)
+	if s.note.argument.changed(hash(0).with(s.Command)) {
+		s.note.command = s.redactor.redactCommand(s.Command)
 	}
 	return emit.StrValue(s.note.command)
 }
 
 // arguments are all of them without secrets.
 func arguments(s *sample) emit.Value {
-	return s.note.args.of(s.Arguments, func(args []string) pcommon.Slice { return listOf(s.redactor.redactArgs(args)) })
+	if len(s.Arguments) == 0 {
+		return emit.Value{}
+	}
+	var now hash
+	for _, arg := range s.Arguments {
+		now = now.with(arg)
+	}
+	if s.note.arguments.changed(now) {
+		s.note.args = listOf(s.redactor.redactArgs(s.Arguments))
+	}
+	return emit.ListValue(s.note.args)
 }
 
 // supplementary are the supplementary groups. A process without any has an
 // empty list, which says no more than none.
 func supplementary(s *sample) emit.Value {
-	return s.note.groups.of(s.More.Supplementary, func(groups []uint32) pcommon.Slice {
-		list := pcommon.NewSlice()
+	n, groups := s.note, s.More.Supplementary
+	if len(groups) == 0 {
+		return emit.Value{}
+	}
+	if !slices.Equal(n.groups, groups) {
+		n.groups, n.groupIDs = append(n.groups[:0], groups...), pcommon.NewSlice()
 		for _, group := range groups {
-			list.AppendEmpty().SetInt(int64(group))
+			n.groupIDs.AppendEmpty().SetInt(int64(group))
 		}
-		return list
-	})
+	}
+	return emit.ListValue(n.groupIDs)
 }
 
 // environmentVariables are the attributes of variables, each with the name of
@@ -113,10 +132,14 @@ func (s *sample) putEnvironment(to pcommon.Map) {
 		return
 	}
 	n := s.note
-	if !slices.Equal(n.environment, s.More.Environment) {
-		n.environment = append(n.environment[:0], s.More.Environment...)
+	var now hash
+	for _, v := range s.More.Environment {
+		now = now.with(v.Name).with(v.Value)
+	}
+	if n.environment.changed(now) {
+		clear(n.variables)
 		n.variables = n.variables[:0]
-		for _, v := range n.environment {
+		for _, v := range s.More.Environment {
 			n.variables = append(n.variables, platform.EnvVar{Name: environmentVariables + "." + v.Name, Value: s.redactor.redactValue(v.Name, v.Value)})
 		}
 	}

@@ -74,14 +74,19 @@ func (r *redactor) finish(s string) string {
 	return s
 }
 
+// leastMarked is how long an argument with the mark of invalid UTF-8 is at
+// least if it may have been cut off: one mark stands for any number of bytes.
+const leastMarked = platform.MaxArgument / 8
+
 // clip bounds an argument before it is looked at. Half a secret would not be
 // known as one, so that the last piece goes where something was, or may have
-// been, cut off.
+// been, cut off. What was cut off may be shorter than the bound, since it was
+// made valid UTF-8 after that.
 func clip(arg string) string {
-	if len(arg) < platform.MaxArgument {
+	if len(arg) < platform.MaxArgument && (len(arg) < leastMarked || !strings.ContainsRune(arg, utf8.RuneError)) {
 		return arg
 	}
-	arg = arg[:platform.MaxArgument]
+	arg = arg[:min(len(arg), platform.MaxArgument)]
 	end := strings.LastIndexAny(arg, " \t\n\r,;:/&|")
 	if end < 0 {
 		return redacted
@@ -90,7 +95,7 @@ func clip(arg string) string {
 	if i := strings.LastIndex(arg, "://"); i >= 0 && !strings.ContainsAny(arg[i+3:], "@ \t\n\r") {
 		arg = arg[:i+3] // perhaps there was a password
 	}
-	return arg
+	return strings.Clone(arg) // or what was cut off would be kept too
 }
 
 // maxDepth is how deep scripts and quotations may lie in each other. What is
@@ -104,6 +109,7 @@ type scan struct {
 	want    want
 	prev    string // the previous word
 	set     bool   // the next word is the name of what is set
+	header  bool   // the word is a header of HTTP
 	script  bool   // the next word is a script: the previous one was -c
 	assign  bool   // the value of every NAME=value is a secret
 	piped   bool   // what is echoed goes to a program that reads a password
@@ -112,8 +118,8 @@ type scan struct {
 
 // want is what is known about a word before it is seen.
 type want struct {
-	// hide says how much of it is a secret: '*' all, another byte what is
-	// behind this separator, 0 nothing.
+	// hide says how much of it is a secret: '*' all, '@' the user and password
+	// before it, another byte what is behind this separator, 0 nothing.
 	hide byte
 	// name is that of the option which the word may be the value of. An option
 	// is not taken for a value.
@@ -196,6 +202,7 @@ func (s *scan) wordEnd(t string, i int) int {
 func (s *scan) word(w string) string {
 	script, prev, set := s.script, s.prev, s.set
 	s.script, s.prev, s.set = false, w, set && isOption(w)
+	s.header = prev == "-H" || prev == "--header" || hasAnyPrefix(w, []string{"-H", "--header="})
 	switch w {
 	case "":
 		s.want = want{}
@@ -221,17 +228,20 @@ func (s *scan) word(w string) string {
 		}
 	}
 	if hide := s.wanted(w); hide != 0 {
-		if w[0] == '-' && s.want.hide == 0 {
-			s.expect(w) // perhaps it was not waited for
+		if hide == '*' && len(w) > 1 && w[0] == '-' && s.want.hide == 0 {
+			s.option(w) // perhaps it was not waited for
 		}
 		return s.hide(w, hide)
 	}
 	switch { // git config NAME VALUE, aws configure set, CONFIG SET
 	case strings.EqualFold(w, "set"), strings.EqualFold(w, "config"):
 		s.set = true
-	case set && !isOption(w) && isName(w) && !strings.Contains(w, "=") && nameIsSecret(w):
-		s.want = want{hide: '*', name: w}
-		return w
+	case set && !isOption(w) && !strings.Contains(w, "="):
+		// npm has //registry/:_authToken.
+		if name := w[strings.LastIndexByte(w, ':')+1:]; isName(name) && nameIsSecret(name) {
+			s.want = want{hide: '*', name: name}
+			return w
+		}
 	}
 	return s.plain(w, script)
 }
@@ -259,8 +269,8 @@ func (s *scan) wanted(w string) (hide byte) {
 	case isScheme(w): // Authorization: Basic …
 		s.want = want{hide: '*'}
 		return 0
-	case isOption(w):
-		return 0
+	case isOption(w) && (len(w) == 2 || w[1] == '-' || !nameIsStrong(next.name)):
+		return 0 // the option was a switch
 	default:
 		if value, _ := unquote(w); !isSecret(next.name, value) {
 			return 0
@@ -272,7 +282,10 @@ func (s *scan) wanted(w string) (hide byte) {
 // hide hides a word, or what is behind a separator in it. Without one it is
 // a word like others.
 func (s *scan) hide(w string, hide byte) string {
-	if hide == '*' {
+	switch hide {
+	case '@':
+		return s.plain(w, false)
+	case '*':
 		if strings.HasPrefix(w, "=") {
 			return "=" + redacted
 		}
@@ -306,7 +319,7 @@ func (s *scan) argument(w string, script bool) string {
 	case w[0] == '-':
 		s.script = isScriptOption(w)
 		return s.option(w)
-	case script:
+	case script && strings.ContainsAny(w, blanks):
 		return s.nested(w)
 	case strings.EqualFold(w, "bearer"):
 		s.want = want{hide: '*'}
@@ -317,6 +330,8 @@ func (s *scan) argument(w string, script bool) string {
 	}
 	if p := s.program; p != nil && p.prefix != "" && strings.HasPrefix(w, p.prefix) {
 		return p.prefix + redacted
+	} else if p != nil && p.user {
+		w = hideUser(w)
 	}
 	if name, value, ok := strings.Cut(w, "="); ok && isName(name) {
 		return s.value(w, name, value)
@@ -416,7 +431,7 @@ func (s *scan) inside(w string) string {
 	}
 	if i := strings.IndexByte(w, ':'); i > 0 && !strings.ContainsAny(w[:i], blanks) && w[i-1] != '"' && w[i-1] != '\'' {
 		// A header, of which all that follows is the value.
-		if name, _ := nameBefore(w, i); nameIsStrong(name) {
+		if name, _ := nameBefore(w, i); s.isStrong(name) {
 			return w[:i+1] + " " + redacted
 		}
 	}
@@ -438,6 +453,17 @@ func (s *scan) inside(w string) string {
 	return w
 }
 
+// isStrong tells whether the value of a name with a colon behind it is likely
+// to be a secret.
+func (s *scan) isStrong(name string) bool {
+	return nameIsStrong(name) || s.isHeader(name) && nameIsSecret(name)
+}
+
+// isHeader tells whether a name with a colon behind it is that of a header.
+func (s *scan) isHeader(name string) bool {
+	return s.header || hasAnyPrefix(name, []string{"X-", "x-"})
+}
+
 // content redacts the values of names that stand within a word: in a query, a
 // list, JSON.
 func (s *scan) content(w string) string {
@@ -457,9 +483,9 @@ func (s *scan) content(w string) string {
 			if mark == 1 && start > 0 && w[start-1] == value[0] && w[i-1] != value[0] {
 				continue // "password:"
 			}
-			path := mark == 0 && strings.HasPrefix(value, "/") || start > 0 && w[start-1] == '/'
+			path := mark == 0 && strings.HasPrefix(value, "/") && !s.isHeader(name) || start > 0 && w[start-1] == '/'
 			json := mark > 0 && start > 0
-			if path || !nameIsStrong(name) && !json {
+			if path || !s.isStrong(name) && !json {
 				continue
 			}
 			if value == "" {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // keyword is a part of a name whose value is likely to be a secret. All is in
@@ -92,7 +93,7 @@ func isSecret(name, value string) bool {
 		return !looksLikePath(value)
 	case slices.Contains(linkWords, last):
 		return !strings.Contains(value, "://")
-	case k.path && beginsPath(value) && !strings.Contains(value, "="):
+	case k.path && isPath(value) && !strings.Contains(value, "="):
 		return false
 	case k.text == "auth" && behind == "s":
 		return false // of ssh: PreferredAuthentications
@@ -139,12 +140,15 @@ func findKeyword(name []byte) (found *keyword, behind string, ok bool) {
 
 // lastWord gives the last word of a name, if it is a keyword by itself only.
 func lastWord(name []byte) (*keyword, string, bool) {
-	switch string(name[bytes.LastIndexByte(name, '_')+1:]) {
+	name = bytes.TrimRightFunc(name, notWord)
+	switch string(name[bytes.LastIndexFunc(name, notWord)+1:]) {
 	case "pw", "psk", "sig":
 		return &keyword{}, "", true
 	}
 	return nil, "", false
 }
+
+func notWord(r rune) bool { return r == '_' || r < utf8.RuneSelf && !isWordByte(byte(r)) }
 
 // normal makes the end of a name lower case, with _ for dashes and dots.
 func normal(name string, room *[maxName]byte) []byte {
@@ -201,12 +205,19 @@ func beginsPath(value string) bool {
 	return hasAnyPrefix(value, []string{"/", "./", "../", "~/"})
 }
 
+// isPath tells whether a value is a path rather than a secret that begins with
+// a slash: it has another slash or an extension.
+func isPath(value string) bool {
+	return beginsPath(value) && (value == "/" || strings.LastIndexByte(value, '/') > 0 || hasExtension(value))
+}
+
 // looksLikePath tells of the value of a name that ends as that of a file does
 // whether it is a path indeed: it begins as one or has an extension.
 func looksLikePath(value string) bool {
-	if beginsPath(value) {
-		return true
-	}
+	return beginsPath(value) || hasExtension(value)
+}
+
+func hasExtension(value string) bool {
 	dot := strings.LastIndexByte(value, '.')
 	extension := value[dot+1:]
 	return dot >= 0 && 0 < len(extension) && len(extension) <= 8 && strings.IndexFunc(extension, notLetter) < 0
@@ -224,9 +235,10 @@ func isOption(w string) bool {
 	return len(w) > 1 && w[0] == '-' && (w[1] == '-' || !notLetter(rune(w[1])))
 }
 
-// isScriptOption tells whether a script follows: -c, and the likes of -lc.
+// isScriptOption tells whether a script follows: -c, and the likes of -lc, but
+// not the -exec of find.
 func isScriptOption(w string) bool {
-	return len(w) <= 5 && w[0] == '-' && w[len(w)-1] == 'c' && strings.IndexFunc(w[1:], notLetter) < 0
+	return len(w) <= 5 && w != "-exec" && w[0] == '-' && w[len(w)-1] == 'c' && strings.IndexFunc(w[1:], notLetter) < 0
 }
 
 // isName tells whether what stands before = is a name.

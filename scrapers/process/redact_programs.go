@@ -19,6 +19,7 @@ type program struct {
 	words  map[string]want // what follows a word
 	first  want            // what follows the program
 	prefix string          // of an argument that is a secret
+	user   bool            // it takes URLs without a scheme
 }
 
 // next is a secret, nextWord is one unless it is an option.
@@ -33,13 +34,16 @@ var echo = &program{first: want{hide: '*', bare: true, rest: true}}
 // login is the subcommand of docker, podman, helm, az, oc and many others.
 var login = &program{letters: letters("p*")}
 
+// ldapFlags are of all tools of OpenLDAP.
+const ldapFlags = "AcCILMnNQStuvVWxZ"
+
 var programs = map[string]*program{}
 
 func init() {
 	for names, p := range map[string]*program{
 		"echo printf": echo,
 		"login":       login,
-		"curl": {letters: letters("u:U:E:b="), flags: "#0123456afgGiIjJklLnNOpqRsSvZ",
+		"curl": {letters: letters("u:U:E:b=x@"), user: true, flags: "#0123456afgGiIjJklLnNOpqRsSvZ",
 			long: map[string]byte{"--user": ':', "--proxy-user": ':', "--cert": ':', "--proxy-cert": ':', "--cookie": '='}},
 		"http https xh httpie": {letters: letters("a:")},
 		"lftp":                 {letters: letters("u,")},
@@ -59,7 +63,15 @@ func init() {
 		"ssh scp sftp rsync":              {}, // whose -p is another one
 		"ssh-keygen":                      {letters: letters("N*P*")},
 		"smbclient smbget rpcclient net":  {letters: letters("U%")},
-		"ldapsearch ldapadd ldapmodify ldapdelete ldapcompare ldapmodrdn ldapwhoami ldappasswd": {letters: letters("w*s*a*"), exact: true},
+		"ldapsearch ldapadd ldapmodify ldapdelete ldapcompare ldapmodrdn ldapwhoami": {letters: letters("w*"), flags: ldapFlags},
+		"ldappasswd": {letters: letters("w*s*a*"), flags: ldapFlags},
+		"etcdctl":    {long: map[string]byte{"--user": ':'}},
+		"pppd":       {words: map[string]want{"password": next}},
+		"psexec.py smbexec.py wmiexec.py atexec.py dcomexec.py mssqlclient.py smbclient.py rpcdump.py lookupsid.py samrdump.py reg.py " +
+			"services.py secretsdump.py getTGT.py getST.py GetADUsers.py GetNPUsers.py GetUserSPNs.py " +
+			"impacket-psexec impacket-smbexec impacket-wmiexec impacket-atexec impacket-dcomexec impacket-mssqlclient impacket-smbclient " +
+			"impacket-rpcdump impacket-lookupsid impacket-samrdump impacket-reg impacket-services impacket-secretsdump impacket-getTGT " +
+			"impacket-getST impacket-GetADUsers impacket-GetNPUsers impacket-GetUserSPNs": {first: want{hide: ':', bare: true, rest: true}},
 		"rabbitmqctl": {words: map[string]want{
 			"add_user":          {hide: '*', skip: 1, bare: true},
 			"change_password":   {hide: '*', skip: 1, bare: true},
@@ -72,9 +84,10 @@ func init() {
 		"kubectl":        {words: map[string]want{"generic": {assign: true}}}, // create secret generic
 		"nmcli wpa_cli":  {words: map[string]want{"password": next, "psk": next}},
 		"wpa_passphrase": {first: want{hide: '*', skip: 1, bare: true}},
-		"mosquitto_pub mosquitto_sub mosquitto_rr ipmitool zip unzip zipcloak": {letters: letters("P*")},
-		"7z 7za 7zr": {letters: letters("p*"), glued: true},
-		"rar unrar":  {letters: letters("p*"), flags: "h", glued: true},
+		"mosquitto_pub mosquitto_sub mosquitto_rr ipmitool": {letters: letters("P*")},
+		"zip unzip zipcloak": {letters: letters("P*"), flags: "0123456789AaBbCcDdEeFfGgHhIiJjKkLlMmNnOopQqRrSsTtUuVvWwXxYyZz@:^"},
+		"7z 7za 7zr":         {letters: letters("p*"), glued: true},
+		"rar unrar":          {letters: letters("p*"), flags: "h", glued: true},
 		"snmpget snmpgetnext snmpwalk snmpbulkwalk snmpset snmptable": {letters: letters("c*A*X*")},
 		"openssl":  {letters: letters("k*K*"), exact: true, words: map[string]want{"passwd": {hide: '*', bare: true, rest: true}}},
 		"mkpasswd": {first: nextWord},

@@ -71,7 +71,20 @@ func userEnd(s string, from int) int {
 	if end := strings.IndexAny(rest, "\"'"+blanks); end >= 0 {
 		rest = rest[:end]
 	}
-	return max(from, from+length+strings.LastIndexByte(rest, '@'))
+	at := strings.LastIndexByte(rest, '@')
+	return from + length + max(0, at) // up to the blank in a password
+}
+
+// hideUser hides the user and password of a URL without a scheme.
+func hideUser(w string) string {
+	colon := strings.IndexByte(w, ':')
+	if colon < 0 || strings.ContainsAny(w[:colon], "/?#\"'{}[]=,@"+blanks) || strings.HasPrefix(w[colon:], "://") {
+		return w
+	}
+	if end := userEnd(w, 0); end > colon && strings.HasPrefix(w[end:], "@") {
+		return redacted + w[end:]
+	}
+	return w
 }
 
 // keyLength measures a private key in PEM, up to its end or that of the text.

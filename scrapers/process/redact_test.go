@@ -252,6 +252,33 @@ func TestRedactBounds(t *testing.T) {
 		assert.True(t, want == got, "%q became %q", in[len(word):], got[min(len(got), len(word)):])
 	}
 
+	// What was cut off before it was made valid UTF-8, which can make it
+	// shorter than the bound or longer.
+	for _, tt := range []struct {
+		bytes      int
+		in, want   string
+		from, upTo int // how long it is then
+	}{
+		{platform.MaxArgument, "\xff\xff\xff\xff\xff\xff\xff\xff x postgres://user:hunter2@db", "\uFFFD x postgres://", 0, platform.MaxArgument - 1},
+		{platform.MaxArgument, strings.Repeat("\xe4\xf6\xfc\xdf\xe4\xf6\xfc\xdf ", 200) + "postgres://user:hunter2@db", strings.Repeat("\uFFFD ", 200) + "postgres://", 0, 3200},
+		{platform.MaxArgument, strings.Repeat("\xff", 3300) + " pw u:hunter2@db", "\uFFFD pw u", 0, 1000},
+		{platform.MaxArgument, "a\xff b\xff x postgres://user:hunter2@db", "a\uFFFD b\uFFFD x postgres:/", platform.MaxArgument, 2 * platform.MaxArgument},
+	} {
+		cut := len("er2@db") // where the platform cuts
+		pad := strings.Repeat("x", tt.bytes-len(tt.in)+cut)
+		raw := pad + " " + tt.in
+		arg := strings.ToValidUTF8(raw[:len(raw)-cut-1], "\uFFFD")
+		require.True(t, tt.from <= len(arg) && len(arg) <= tt.upTo, len(arg))
+		want := pad + " " + tt.want
+		for _, got := range []string{r.redactCommand(arg), r.redactArgs([]string{"x", arg})[1], r.redactValue("X", arg)} {
+			assert.True(t, want == got, "%q became %q", arg[len(pad):], got[min(len(got), len(pad)):])
+		}
+	}
+	// What is short was not cut off.
+	assert.Equal(t, "caf\uFFFD x/y", r.redactCommand("caf\uFFFD x/y"))
+	long := strings.Repeat("x", platform.MaxArgument-20) + " a/b"
+	assert.True(t, long == r.redactCommand(long))
+
 	many := make([]string, platform.MaxArguments+10)
 	for i := range many {
 		many[i] = fmt.Sprint(i)
