@@ -275,3 +275,27 @@ func TestCostOfEverythingElse(t *testing.T) {
 	assert.LessOrEqual(t, perProcess, 16.0)
 	assert.LessOrEqual(t, allocs/n, 0.1)
 }
+
+// What goes wrong with the sockets of a namespace takes nothing else along.
+func TestConnectionsFailAlone(t *testing.T) {
+	tr := newTree(t)
+	dir := tr.process(fake{pid: 10, comm: "p", start: 1, threads: 1})
+	tr.link(dir+"fd/3", "socket:[7]")
+	tr.write(dir+"net/tcp", "not the heading that we know\n")
+	h := tr.open()
+	s, err := h.Snapshot(t.Context(), Request{Fields: FieldFDs | FieldConnections})
+	require.NoError(t, err)
+	assert.Equal(t, FieldFDs, s.Processes[0].Got)
+	assert.Equal(t, []FD{{Number: 3, Type: FDSocket, Inode: 7}}, s.Processes[0].More.FDs)
+	assert.Equal(t, 1, s.Tally.Malformed(FieldConnections))
+	assert.Zero(t, s.Tally.Malformed(FieldFDs))
+	assert.Equal(t, tr.dir+"/proc/10/net: unexpected format", s.Tally.Sample)
+
+	// Where only the connections are wanted, the descriptors are a means.
+	tr.write(dir+"net/tcp", "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
+	h = tr.open()
+	s, err = h.Snapshot(t.Context(), Request{Fields: FieldConnections})
+	require.NoError(t, err)
+	assert.Equal(t, FieldConnections, s.Processes[0].Got)
+	assert.Empty(t, s.Processes[0].More.Connections, "a socket of a kind that is no connection")
+}

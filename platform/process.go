@@ -150,8 +150,8 @@ type IOPriority struct {
 	Level int32
 }
 
-// Limit is a resource limit, in the order of NumLimits names; Unlimited is
-// the value of one that does not limit.
+// Limit is a resource limit, in the unit of its [LimitKind]; [Unlimited] where
+// it does not limit.
 type Limit struct{ Soft, Hard uint64 }
 
 // Unlimited is RLIM_INFINITY.
