@@ -28,7 +28,7 @@ const (
 	FieldOwner                          // Owner
 
 	FieldSession      // PGID, SID
-	FieldTTY          // TTY
+	FieldTTY          // More.TTY
 	FieldNice         // Nice
 	FieldFaults       // MinorFaults, MajorFaults
 	FieldChildrenTime // ChildrenCPU
@@ -40,10 +40,10 @@ const (
 	FieldRunDelay     // RunDelay
 	FieldIOPriority   // IOPriority
 	FieldOOM          // OOMScore, OOMAdjustment
-	FieldCgroup       // Cgroup
-	FieldDirectory    // Directory
-	FieldRoot         // RootDirectory
-	FieldLimits       // Limits
+	FieldCgroup       // Cgroup, More.CgroupFile
+	FieldDirectory    // More.Directory
+	FieldRoot         // More.RootDirectory
+	FieldLimits       // More.Limits
 
 	// Of More.
 	FieldUsers         // UIDs, Users

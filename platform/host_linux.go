@@ -36,6 +36,7 @@ type Host struct {
 	procfs  bool   // the kernel's, not a recorded one
 	ownPIDs bool   // the numbers in it are those of our own PID namespace
 	boot    string // of tokens
+	pretend Fields // what this kernel answers without having it
 	buf     []byte
 	stat    procfs.HostStat
 	snap    Snapshot
@@ -64,6 +65,7 @@ func Open(root Root, m Machine) (*Host, error) {
 	h.table.sizeIsCount = h.fdSizeIsCount()
 	h.ownPIDs = h.seesItself()
 	h.boot = h.bootID()
+	h.pretend = h.pretended()
 	return h, nil
 }
 
@@ -130,6 +132,18 @@ func (h *Host) read(name string, decode func([]byte) error) error {
 func (h *Host) seesItself() bool {
 	self, errno := h.readlinkat(h.proc, []byte("self\x00"), h.table.buf[:])
 	return errno == 0 && h.root.Proc == "/proc" && string(self) == strconv.Itoa(os.Getpid())
+}
+
+// pretended are the fields that a kernel answers and does not have. The first
+// Windows Subsystem for Linux, whose release ends in -Microsoft, shows empty
+// signal sets and no supplementary groups whatever a process has; its second
+// (…-microsoft-standard-WSL2) is Linux.
+func (h *Host) pretended() Fields {
+	b, err := h.readFile(filepath.Join(h.root.Proc, "sys/kernel/osrelease"), &h.buf)
+	if err == nil && bytes.Contains(b, []byte("Microsoft")) {
+		return FieldSignals | FieldSupplementary
+	}
+	return 0
 }
 
 // bootID is the first 12 digits of the boot's identifier, "" for none.

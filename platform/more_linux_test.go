@@ -88,10 +88,10 @@ func TestMore(t *testing.T) {
 	assert.EqualValues(t, 667, p.OOMScore)
 	assert.EqualValues(t, -17, p.OOMAdjustment)
 	assert.Equal(t, "/system.slice/app.service", p.Cgroup)
-	assert.Equal(t, "0::/system.slice/app.service", p.CgroupFile)
-	assert.Equal(t, "/srv", p.Directory)
-	assert.Equal(t, "/", p.RootDirectory)
-	assert.Equal(t, Limits{Has: 1 << LimitOpenFiles, Of: [NumLimits]Limit{LimitOpenFiles: {1024, Unlimited}}}, p.Limits)
+	assert.Equal(t, "0::/system.slice/app.service", p.More.CgroupFile)
+	assert.Equal(t, "/srv", p.More.Directory)
+	assert.Equal(t, "/", p.More.RootDirectory)
+	assert.Equal(t, Limits{Has: 1 << LimitOpenFiles, Of: [NumLimits]Limit{LimitOpenFiles: {1024, Unlimited}}}, p.More.Limits)
 	assert.Equal(t, 160.0, p.RunDelay, "of all three threads")
 
 	assert.Equal(t, []uint64{4000 << 10, 1000 << 10, 400 << 10, 20 << 10, 492 << 10}, []uint64{p.VMS, p.RSS, p.Shared, p.Text, p.Data},
@@ -140,6 +140,25 @@ func TestMore(t *testing.T) {
 }
 
 // Of our own process everything is got, by any user.
+// TestWSL1: the first Windows Subsystem for Linux answers what it does not know
+// with nothing, which is not the same as none.
+func TestWSL1(t *testing.T) {
+	const faked = FieldSignals | FieldSupplementary
+	for release, want := range map[string]Fields{
+		"4.4.0-19041-Microsoft\n":              0,
+		"5.15.153.1-microsoft-standard-WSL2\n": faked,
+		"6.18.44\n":                            faked,
+	} {
+		tr := newTree(t)
+		tr.write("proc/sys/kernel/osrelease", release)
+		dir := tr.process(fake{pid: 10, comm: "app", start: 100})
+		tr.write(dir+"status", treeStatus)
+		p := everything(t, tr.open()).Processes[0]
+		assert.Equal(t, want, p.Got&faked, release)
+		assert.True(t, p.Got.Has(FieldUsers|FieldUmask), release)
+	}
+}
+
 func TestLiveEverything(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
@@ -157,8 +176,8 @@ func TestLiveEverything(t *testing.T) {
 	assert.Equal(t, os.Args, p.Arguments)
 	wd, err := os.Getwd()
 	require.NoError(t, err)
-	assert.Equal(t, wd, p.Directory)
-	assert.Equal(t, "/", p.RootDirectory)
+	assert.Equal(t, wd, p.More.Directory)
+	assert.Equal(t, "/", p.More.RootDirectory)
 	assert.Equal(t, os.Getenv("PATH"), p.More.Environment[len(p.More.Environment)-1].Value)
 	assert.Positive(t, p.More.Footprint.PSS)
 	assert.InDelta(t, float64(p.RSS), float64(p.More.Footprint.Resident()), float64(p.RSS)/2)

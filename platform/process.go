@@ -79,7 +79,6 @@ type Process struct {
 	Owner       string // name of the real user, or its number in decimal
 
 	PGID, SID int32 // process group, session
-	TTY       TTY   // controlling terminal
 	Nice      int32 // of the main thread, -20 … 19
 
 	MinorFaults, MajorFaults uint64          // page faults without and with I/O, of all threads
@@ -99,10 +98,6 @@ type Process struct {
 	OOMScore      int32      // the kernel's badness, 0 … 2000
 	OOMAdjustment int32      // -1000 … 1000
 	Cgroup        string     // path of the process in its cgroup, "" for none
-	CgroupFile    string     // all of /proc/PID/cgroup
-	Directory     string     // working directory
-	RootDirectory string     // "/" unless in a chroot
-	Limits        Limits
 
 	// More is what fewer users want. It is not nil where Got has one of its
 	// fields.
@@ -188,7 +183,9 @@ type Limits struct {
 	Of  [NumLimits]Limit
 }
 
-// More is what of a process fewer users want. Like Process it is overwritten
+// More is what of a process fewer users want. It is apart so that the many
+// processes of those who do not want it stay small: the garbage collector looks
+// at each. Like Process it is overwritten
 // by the next snapshot.
 type More struct {
 	UIDs  [4]uint32 // real, effective, saved, of file system access
@@ -200,6 +197,11 @@ type More struct {
 	Signals       Signals
 	Affinity      []int32 // CPUs that the main thread may run on, ascending
 	VPID          int32   // PID in the innermost namespace
+	Limits        Limits
+	TTY           TTY    // controlling terminal
+	CgroupFile    string // all of /proc/PID/cgroup
+	Directory     string // working directory
+	RootDirectory string // "/" unless in a chroot
 
 	RSSAnon, RSSFile, RSSShmem uint64 // add up to the resident set, bytes
 	Swap, HugeTLB, Library     uint64 // bytes

@@ -33,7 +33,7 @@ const steadyFields = execFields | FieldOwner | FieldUsers | FieldGroups | FieldS
 const threadFields = FieldContextSwitches | FieldRunDelay | FieldThreadList | FieldThreadSwitches | FieldThreadIO
 
 // moreFields are those of Process.More.
-const moreFields = FieldUsers | FieldGroups | FieldSupplementary | FieldUmask | FieldSignals | FieldAffinity | FieldVPID |
+const moreFields = FieldTTY | FieldCgroup | FieldDirectory | FieldRoot | FieldLimits | FieldUsers | FieldGroups | FieldSupplementary | FieldUmask | FieldSignals | FieldAffinity | FieldVPID |
 	FieldResident | FieldSwap | FieldHugeTLB | FieldPeak | FieldPeakVirtual | FieldLibrary | FieldSignalQueue |
 	threadFields | FieldEnvironment | DetailFields
 
@@ -281,12 +281,12 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	}
 	setStat(p, &stat)
 	p.Age = max(0, s.Time.Sub(s.Boot)-time.Duration(p.Start)*(time.Second/ticksPerSecond))
-	if req.Fields.Has(FieldTTY) {
-		p.TTY = h.tty(stat.TTY)
-	}
 	p.Got = req.Fields & statFields
 	if p.More == nil && req.Fields&moreFields != 0 {
 		p.More = new(More)
+	}
+	if req.Fields.Has(FieldTTY) {
+		p.More.TTY = h.tty(stat.TTY)
 	}
 
 	retry := fresh || (int(pid)+t.turn)%rotation == 0

@@ -231,11 +231,11 @@ func (h *Host) readExecutable(p *Process, want Fields) (Fields, unix.Errno) {
 }
 
 func (h *Host) readDirectory(p *Process, want Fields) (Fields, unix.Errno) {
-	return want, h.readLink("cwd", &p.Directory)
+	return want, h.readLink("cwd", &p.More.Directory)
 }
 
 func (h *Host) readRoot(p *Process, want Fields) (Fields, unix.Errno) {
-	return want, h.readLink("root", &p.RootDirectory)
+	return want, h.readLink("root", &p.More.RootDirectory)
 }
 
 // readCommand reads the arguments. Where only the first is wanted, of that
@@ -317,7 +317,7 @@ func (h *Host) readCgroup(p *Process, want Fields) (Fields, unix.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	keep(&p.CgroupFile, bytes.TrimSuffix(b, []byte{'\n'}))
+	keep(&p.More.CgroupFile, bytes.TrimSuffix(b, []byte{'\n'}))
 	keep(&p.Cgroup, cgroup.Path(b))
 	return want, 0
 }
@@ -331,9 +331,9 @@ func (h *Host) readLimits(p *Process, want Fields) (Fields, unix.Errno) {
 	if procfs.Limits(b, &l) != nil {
 		return 0, errMalformed
 	}
-	p.Limits.Has = l.Has
+	p.More.Limits.Has = l.Has
 	for kind, of := range l.Of {
-		p.Limits.Of[kind] = Limit(of)
+		p.More.Limits.Of[kind] = Limit(of)
 	}
 	return want, 0
 }
@@ -403,6 +403,7 @@ func (h *Host) readStatus(p *Process, want Fields) (Fields, unix.Errno) {
 			got |= f.fields & h.table.want
 		}
 	}
+	got &^= h.pretend
 	p.VMS, p.RSS, p.Shared, p.Text, p.Data = st.Size, st.Resident, st.RSSFile+st.RSSShmem, st.Text, st.Data+st.Stack
 	if got.Has(FieldOwner) {
 		p.Owner = h.owners.name(st.UIDs[0])

@@ -38,8 +38,8 @@ func compareLimits(c *check) {
 	for i, l := range c.limits(c) {
 		want[i] = platform.Limit{Soft: uint64(l[0]), Hard: uint64(l[1])} // -1 is unlimited
 	}
-	same(c, "rlimit", want, func(p *platform.Process) [platform.NumLimits]platform.Limit { return p.Limits.Of })
-	assert.EqualValues(c, 1<<platform.NumLimits-1, c.before.Limits.Has)
+	same(c, "rlimit", want, func(p *platform.Process) [platform.NumLimits]platform.Limit { return p.More.Limits.Of })
+	assert.EqualValues(c, 1<<platform.NumLimits-1, c.before.More.Limits.Has)
 }
 
 // limitLine is a line of /proc/PID/limits, which are in the order of RLIMIT_*.

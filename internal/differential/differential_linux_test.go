@@ -154,10 +154,10 @@ func checkSubject(c *check, name string, s *subject) {
 	case "comm_bytes":
 		assert.Equal(c, "caf\uFFFD", p.Name)
 	case "folders":
-		assert.Equal(c, s.Root, p.RootDirectory)
-		assert.Equal(c, s.Directory, p.Directory)
+		assert.Equal(c, s.Root, p.More.RootDirectory)
+		assert.Equal(c, s.Directory, p.More.Directory)
 	case "folder_removed":
-		assert.Equal(c, s.Directory, p.Directory)
+		assert.Equal(c, s.Directory, p.More.Directory)
 	case "users":
 		assert.Equal(c, s.UIDs, m.UIDs)
 		assert.Equal(c, s.GIDs, m.GIDs)
@@ -174,7 +174,7 @@ func checkSubject(c *check, name string, s *subject) {
 		assert.Equal(c, p.PID, p.PGID)
 		assert.NotEqual(c, p.PID, p.SID)
 	case "terminal":
-		assert.Equal(c, platform.TTY{Attached: true, Name: s.TTY}, p.TTY)
+		assert.Equal(c, platform.TTY{Attached: true, Name: s.TTY}, p.More.TTY)
 	case "scheduling":
 		assert.Equal(c, s.Nice, p.Nice)
 		assert.Equal(c, s.Affinity, m.Affinity)
@@ -183,9 +183,9 @@ func checkSubject(c *check, name string, s *subject) {
 	case "io_idle":
 		assert.Equal(c, platform.IOClassIdle, p.IOPriority.Class)
 	case "limits":
-		assert.Equal(c, platform.Limit{Soft: 123, Hard: 456}, p.Limits.Of[platform.LimitOpenFiles])
-		assert.Equal(c, platform.Limit{Soft: 1 << 35, Hard: 1<<63 - 1}, p.Limits.Of[platform.LimitAddressSpace])
-		assert.Equal(c, platform.Limit{Soft: 1e6, Hard: 2e6}, p.Limits.Of[platform.LimitRealtimeTimeout])
+		assert.Equal(c, platform.Limit{Soft: 123, Hard: 456}, p.More.Limits.Of[platform.LimitOpenFiles])
+		assert.Equal(c, platform.Limit{Soft: 1 << 35, Hard: 1<<63 - 1}, p.More.Limits.Of[platform.LimitAddressSpace])
+		assert.Equal(c, platform.Limit{Soft: 1e6, Hard: 2e6}, p.More.Limits.Of[platform.LimitRealtimeTimeout])
 	case "oom":
 		assert.Equal(c, s.Adjustment, p.OOMAdjustment)
 		assert.Greater(c, p.OOMScore, int32(800))

@@ -236,7 +236,7 @@ var rows = []struct {
 	}},
 	{platform.FieldTTY, func(c *check) {
 		if c.got(platform.FieldTTY, c.Psutil.Terminal.Raised == "") {
-			same(c, "terminal", platform.TTY{Attached: c.Psutil.Terminal.Known, Name: c.Psutil.Terminal.V}, func(p *platform.Process) platform.TTY { return p.TTY })
+			same(c, "terminal", platform.TTY{Attached: c.Psutil.Terminal.Known, Name: c.Psutil.Terminal.V}, func(p *platform.Process) platform.TTY { return p.More.TTY })
 		}
 	}},
 	{platform.FieldNice, func(c *check) {
@@ -284,19 +284,19 @@ var rows = []struct {
 	}},
 	{platform.FieldCgroup, func(c *check) {
 		if c.got(platform.FieldCgroup, c.Proc.Cgroup != "") {
-			same(c, "cgroup file", strings.TrimSuffix(c.Proc.Cgroup, "\n"), func(p *platform.Process) string { return p.CgroupFile })
+			same(c, "cgroup file", strings.TrimSuffix(c.Proc.Cgroup, "\n"), func(p *platform.Process) string { return p.More.CgroupFile })
 			same(c, "cgroup", cgroupOf(c.Proc.Cgroup), func(p *platform.Process) string { return p.Cgroup })
 		}
 	}},
 	{platform.FieldDirectory, func(c *check) {
 		// A thread of the kernel has one, and it means nothing.
 		if c.got(platform.FieldDirectory, c.Psutil.Cwd.Known && c.Psutil.Cwd.V != "" && !c.before.KernelThread) {
-			same(c, "cwd", c.Psutil.Cwd.V, func(p *platform.Process) string { return p.Directory })
+			same(c, "cwd", c.Psutil.Cwd.V, func(p *platform.Process) string { return p.More.Directory })
 		}
 	}},
 	{platform.FieldRoot, func(c *check) {
 		if c.got(platform.FieldRoot, c.Proc.Root != nil && !c.before.KernelThread) {
-			same(c, "root", *c.Proc.Root, func(p *platform.Process) string { return p.RootDirectory })
+			same(c, "root", *c.Proc.Root, func(p *platform.Process) string { return p.More.RootDirectory })
 		}
 	}},
 	{platform.FieldUmask, func(c *check) {

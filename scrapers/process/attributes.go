@@ -35,8 +35,8 @@ var attributes = [...]attribute{
 		return emit.IntValue(int64(s.ArgumentCount))
 	}},
 	{"process.unix.comm", platform.FieldName, text(func(p *platform.Process) string { return p.Name })},
-	{"process.working_directory", platform.FieldDirectory, text(func(p *platform.Process) string { return p.Directory })},
-	{"process.unix.root_directory", platform.FieldRoot, text(func(p *platform.Process) string { return p.RootDirectory })},
+	{"process.working_directory", platform.FieldDirectory, text(func(p *platform.Process) string { return p.More.Directory })},
+	{"process.unix.root_directory", platform.FieldRoot, text(func(p *platform.Process) string { return p.More.RootDirectory })},
 
 	{"process.parent_pid", platform.FieldParent, func(s *sample) emit.Value { return emit.IntValue(int64(s.PPID)) }},
 	{"process.group_leader.pid", platform.FieldSession, func(s *sample) emit.Value { return emit.IntValue(int64(s.PGID)) }},
@@ -58,10 +58,10 @@ var attributes = [...]attribute{
 	{"process.unix.supplementary_group.ids", platform.FieldSupplementary, supplementary},
 	{"process.unix.umask", platform.FieldUmask, func(s *sample) emit.Value { return emit.StrValue(octal(s.More.Umask)) }},
 
-	{"process.unix.tty.attached", platform.FieldTTY, func(s *sample) emit.Value { return emit.BoolValue(s.TTY.Attached) }},
-	{"process.unix.tty.name", platform.FieldTTY, text(func(p *platform.Process) string { return p.TTY.Name })},
+	{"process.unix.tty.attached", platform.FieldTTY, func(s *sample) emit.Value { return emit.BoolValue(s.More.TTY.Attached) }},
+	{"process.unix.tty.name", platform.FieldTTY, text(func(p *platform.Process) string { return p.More.TTY.Name })},
 
-	{"process.linux.cgroup", platform.FieldCgroup, text(func(p *platform.Process) string { return strings.TrimSuffix(p.CgroupFile, "\n") })},
+	{"process.linux.cgroup", platform.FieldCgroup, text(func(p *platform.Process) string { return strings.TrimSuffix(p.More.CgroupFile, "\n") })},
 	{"container.id", platform.FieldCgroup, func(s *sample) emit.Value { return emit.StrValue(s.group().container) }},
 	{"process.linux.systemd.unit", platform.FieldCgroup, func(s *sample) emit.Value { return emit.StrValue(s.group().unit) }},
 }

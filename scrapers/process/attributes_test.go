@@ -83,9 +83,9 @@ func TestAttributes(t *testing.T) {
 
 	const id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 	p := rich()
-	p.Cgroup, p.CgroupFile = "/system.slice/docker-"+id+".scope", "12:pids:/\n0::/system.slice/docker-"+id+".scope\n"
-	p.TTY = platform.TTY{Attached: true} // one in another container
-	p.More.Supplementary, p.RootDirectory = nil, "/"
+	p.Cgroup, p.More.CgroupFile = "/system.slice/docker-"+id+".scope", "12:pids:/\n0::/system.slice/docker-"+id+".scope\n"
+	p.More.TTY = platform.TTY{Attached: true} // one in another container
+	p.More.Supplementary, p.More.RootDirectory = nil, "/"
 	p.Arguments, p.ArgumentCount = []string{"postgres", "--password=hunter2"}, 300
 	got := described(t, s, p)
 	assert.Equal(t, id, got["container.id"])
@@ -97,7 +97,7 @@ func TestAttributes(t *testing.T) {
 	assert.NotContains(t, got, "process.unix.tty.name")
 	assert.NotContains(t, got, "process.unix.supplementary_group.ids")
 
-	p.TTY = platform.TTY{}
+	p.More.TTY = platform.TTY{}
 	assert.Equal(t, false, described(t, s, p)["process.unix.tty.attached"])
 }
 

@@ -38,7 +38,7 @@ var descriptorMetrics = []metric{
 		record: descriptorCount,
 	},
 	{name: "process.unix.file_descriptor.limit", fields: platform.FieldLimits, record: func(to *emit.Points, s *sample) {
-		if v, ok := limit(&s.Limits, platform.LimitOpenFiles, false); ok {
+		if v, ok := limit(&s.More.Limits, platform.LimitOpenFiles, false); ok {
 			to.Int(toInt(v))
 		}
 	}},

@@ -84,10 +84,10 @@ func eachLimit(unit limitUnit, record func(*emit.Points, platform.LimitKind, uin
 	return func(to *emit.Points, s *sample) {
 		for i := range limits {
 			if kind := platform.LimitKind(i); limits[i].unit == unit {
-				if v, ok := limit(&s.Limits, kind, false); ok {
+				if v, ok := limit(&s.More.Limits, kind, false); ok {
 					record(to, kind, v, [2]emit.Attr{limits[i].attr, soft})
 				}
-				if v, ok := limit(&s.Limits, kind, true); ok {
+				if v, ok := limit(&s.More.Limits, kind, true); ok {
 					record(to, kind, v, [2]emit.Attr{limits[i].attr, hard})
 				}
 			}

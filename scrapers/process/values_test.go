@@ -26,7 +26,6 @@ import (
 func rich() *platform.Process {
 	p := postgres()
 	p.PGID, p.SID = 40, 30
-	p.TTY = platform.TTY{Attached: true, Name: "/dev/pts/3"}
 	p.Nice = -5
 	p.MinorFaults, p.MajorFaults = 1000, 7
 	p.ChildrenCPU = platform.ProcessCPUTimes{User: 1.5, System: 0.25}
@@ -37,15 +36,7 @@ func rich() *platform.Process {
 	p.RunDelay = 0.125
 	p.IOPriority = platform.IOPriority{Class: platform.IOClassBestEffort, Level: 4}
 	p.OOMScore, p.OOMAdjustment = 666, -900
-	p.Cgroup, p.CgroupFile = "/system.slice/postgresql.service", "0::/system.slice/postgresql.service\n"
-	p.Directory, p.RootDirectory = "/data", "/srv/jail"
-	p.Limits = platform.Limits{Has: 1<<platform.NumLimits - 1}
-	for kind := range p.Limits.Of {
-		p.Limits.Of[kind] = platform.Limit{Soft: uint64(kind) + 1, Hard: platform.Unlimited}
-	}
-	p.Limits.Of[platform.LimitOpenFiles] = platform.Limit{Soft: 1024, Hard: 524288}
-	p.Limits.Of[platform.LimitRealtimeTimeout] = platform.Limit{Soft: 250_000, Hard: 1_000_000}
-	p.Limits.Of[platform.LimitNice] = platform.Limit{Soft: 0, Hard: 40}
+	p.Cgroup = "/system.slice/postgresql.service"
 	p.More = &platform.More{
 		UIDs: [4]uint32{1, 2, 3, 4}, Users: [3]string{"real", "effective", "3"}, GIDs: [4]uint32{11, 12, 13, 14},
 		Supplementary: []uint32{5, 20, 4294967294}, Umask: 0o22,
@@ -83,6 +74,16 @@ func rich() *platform.Process {
 		FDs:         descriptors(),
 		Connections: connections(),
 	}
+	p.More.TTY = platform.TTY{Attached: true, Name: "/dev/pts/3"}
+	p.More.CgroupFile = "0::/system.slice/postgresql.service\n"
+	p.More.Directory, p.More.RootDirectory = "/data", "/srv/jail"
+	p.More.Limits = platform.Limits{Has: 1<<platform.NumLimits - 1}
+	for kind := range p.More.Limits.Of {
+		p.More.Limits.Of[kind] = platform.Limit{Soft: uint64(kind) + 1, Hard: platform.Unlimited}
+	}
+	p.More.Limits.Of[platform.LimitOpenFiles] = platform.Limit{Soft: 1024, Hard: 524288}
+	p.More.Limits.Of[platform.LimitRealtimeTimeout] = platform.Limit{Soft: 250_000, Hard: 1_000_000}
+	p.More.Limits.Of[platform.LimitNice] = platform.Limit{Soft: 0, Hard: 40}
 	return p
 }
 
