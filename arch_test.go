@@ -53,7 +53,7 @@ var importRules = []importRule{
 	},
 	{
 		pkg: "scrapers/*",
-		may: []string{"std", "./platform", "./internal/emit", "./$/internal/metadata", "go.opentelemetry.io/collector/pdata/...", "go.opentelemetry.io/collector/confmap"},
+		may: []string{"std", "./platform", "./internal/emit", "./internal/match", "./$/internal/metadata", "go.opentelemetry.io/collector/pdata/..."},
 		not: slices.Concat(runsNothing, []string{"os/...", "syscall", "net", "unsafe"}),
 		why: "a scraper turns plain data into metrics: only platform reads a kernel, and a scraper can be removed without another",
 	},
@@ -62,6 +62,12 @@ var importRules = []importRule{
 		may: []string{"std", "go.opentelemetry.io/collector/filter", "go.opentelemetry.io/collector/pdata/...", "go.yaml.in/yaml/v3"},
 		not: slices.Concat(runsNothing, []string{"os/...", "syscall", "net", "unsafe"}),
 		why: "it builds metrics from descriptions and knows no host",
+	},
+	{
+		pkg: "internal/match",
+		may: []string{"std", "go.opentelemetry.io/collector/confmap"},
+		not: slices.Concat(runsNothing, []string{"os/...", "syscall", "net", "unsafe"}),
+		why: "it reads the filters of a configuration",
 	},
 	{
 		pkg: "internal/emittest",

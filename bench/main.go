@@ -12,7 +12,7 @@
 // nothing else runs there, and all of it dies with the bench. Every figure is
 // of a fresh process, and the peers take turns.
 //
-//	go run . [-n 200,2000,10000] [-rounds 5] [-peers hostscope,snapshot,hostmetrics,floor] [-set default,all,own] [-cold] [-markdown]
+//	go run . [-n 200,2000,10000] [-rounds 5] [-peers hostscope,snapshot,hostmetrics,floor] [-set default,all,own,system] [-cold] [-markdown]
 //
 // It needs root, or a kernel that lets users make namespaces.
 package main
@@ -44,7 +44,7 @@ func parse(args []string) (options, error) {
 	n := flags.String("n", "200,2000,10000", "numbers of idle processes")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many turns each peer has")
 	peers := flags.String("peers", "hostscope,snapshot,hostmetrics,floor", "who is measured")
-	names := flags.String("set", "default,all,own", "metrics: the default ones of hostmetrics, all that it has, or those that each has on by itself")
+	names := flags.String("set", "default,all,own,system", "metrics: of processes the default ones of hostmetrics, all that it has, or those that each has on by itself; or those of its scrapers of the host (system, system own)")
 	flags.BoolVar(&o.cold, "cold", false, "empty the caches of the processor before each scrape")
 	flags.BoolVar(&o.markdown, "markdown", false, "print the tables as Markdown")
 	_ = flags.Parse(args) // exits on an error
@@ -129,6 +129,9 @@ func compare(o options) error {
 	for _, set := range o.sets {
 		for _, peer := range o.peers {
 			j := job{Peer: peer, Set: set}
+			if !j.possible() {
+				continue
+			}
 			var err error
 			if calls[j], err = countCalls(j); err != nil {
 				return fmt.Errorf("%s: system calls: %w", j, err)
@@ -142,6 +145,9 @@ func compare(o options) error {
 		for _, set := range o.sets {
 			t := table{n: n, set: set}
 			for _, peer := range o.peers {
+				if !(job{Peer: peer, Set: set}).possible() {
+					continue
+				}
 				t.rows = append(t.rows, row{peer: peer, calls: calls[job{Peer: peer, Set: set}]})
 			}
 			for range o.rounds {

@@ -27,9 +27,14 @@ type job struct {
 	Traced bool
 }
 
+// possible tells whether the peer can do it: of the host as a whole there is
+// neither a floor nor a snapshot that holds it all.
+func (j job) possible() bool { return !sets[j.Set].host || j.Peer == ours || j.Peer == hostmetrics }
+
 func (j job) String() string { return j.Peer + ", set " + j.Set }
 
-// result is what one process and one scrape cost, but for Peak.
+// result is what one process and one scrape cost, or in a set that is of the
+// host one scrape, but for Peak.
 type result struct {
 	CPU         float64 // seconds of user and system time
 	Allocations float64
@@ -140,6 +145,9 @@ func (m *meter) watching() bool { return m.scrapes == warmUp-1 }
 // saw adds what a scrape gave to what one is known to give.
 func (m *meter) saw(processes, points, attributes int) {
 	m.outcome.processes += processes
+	if sets[m.Set].host { // however many resources tell of it
+		m.outcome.processes = 1
+	}
 	m.outcome.points += points
 	m.outcome.attributes += attributes
 }

@@ -50,6 +50,7 @@ type selection struct {
 	files                  []string        // what the floor reads of each process
 	descriptors            bool            // it counts them
 	perThread              bool            // it reads the status of each thread
+	host                   bool            // it is of the host as a whole, which no floor is known of
 }
 
 // identity are the fields of the resource attributes where they are equal.
@@ -135,6 +136,61 @@ scrapers:
 		fields: platform.FieldName | platform.FieldExecutable | platform.FieldCommand | platform.FieldOwner |
 			platform.FieldCPUTime | platform.FieldMemory | platform.FieldDiskIO | platform.FieldThreads | platform.FieldDescriptors,
 		files: []string{"stat", "statm", "io"}, descriptors: true,
+	},
+	"system": {
+		host: true,
+		// Those that its scrapers of CPU, memory, paging, load and processes have.
+		hostscope: `
+resource_attributes:
+  host.name: {enabled: false}
+  os.type: {enabled: false}
+scrapers:
+  system:
+    metrics:
+      system.boot.timestamp: {enabled: false}
+      system.cpu.context_switches: {enabled: false}
+      system.cpu.frequency: {enabled: false}
+      system.cpu.interrupts: {enabled: false}
+      system.cpu.linux.pressure.time: {enabled: false}
+      system.cpu.logical.count: {enabled: false}
+      system.cpu.physical.count: {enabled: false}
+      system.cpu.time: {attributes: [cpu.mode, cpu.logical_number]}
+      system.disk.linux.pressure.time: {enabled: false}
+      system.memory.limit: {enabled: false}
+      system.memory.linux.available: {enabled: false}
+      system.memory.linux.oom_kills: {enabled: false}
+      system.memory.linux.pressure.time: {enabled: false}
+      system.memory.unix.page_queue.usage: {enabled: true}
+      system.memory.utilization: {enabled: false}
+      system.paging.io: {enabled: false}
+      system.paging.utilization: {enabled: false}
+      system.process.limit: {enabled: false}
+      system.uptime: {enabled: false}
+`,
+		hostmetrics: `
+scrapers:
+  cpu:
+  memory:
+  paging:
+  load:
+  processes:
+`,
+	},
+	"system own": {
+		host: true,
+		hostscope: `
+scrapers:
+  system:
+`,
+		hostmetrics: `
+scrapers:
+  cpu:
+  memory:
+  paging:
+  load:
+  processes:
+  system:
+`,
 	},
 }
 

@@ -27,3 +27,38 @@ func TestLimitOrder(t *testing.T) {
 	assert.Equal(t, procfs.NumLimits, NumLimits)
 	assert.EqualValues(t, uint64(procfs.Unlimited), uint64(Unlimited))
 }
+
+// So are the fields of the memory.
+func TestMemoryOrder(t *testing.T) {
+	lines := map[MemoryFields]int{
+		MemoryTotal:             procfs.MemTotal,
+		MemoryAvailable:         procfs.MemAvailable,
+		MemoryFree:              procfs.MemFree,
+		MemoryBuffers:           procfs.MemBuffers,
+		MemoryCached:            procfs.MemCached,
+		MemoryActive:            procfs.MemActive,
+		MemoryInactive:          procfs.MemInactive,
+		MemoryShared:            procfs.MemShared,
+		MemorySlabReclaimable:   procfs.MemSlabReclaimable,
+		MemorySlabUnreclaimable: procfs.MemSlabUnreclaimable,
+		MemoryDirty:             procfs.MemDirty,
+		MemoryWriteback:         procfs.MemWriteback,
+		MemoryAnonymous:         procfs.MemAnonymous,
+		MemoryMapped:            procfs.MemMapped,
+		MemoryPageTables:        procfs.MemPageTables,
+		MemoryCommitLimit:       procfs.MemCommitLimit,
+		MemoryCommitted:         procfs.MemCommitted,
+		MemorySwapTotal:         procfs.MemSwapTotal,
+		MemorySwapFree:          procfs.MemSwapFree,
+		MemoryHugePageSize:      procfs.MemHugePageSize,
+		MemoryHugePagesTotal:    procfs.MemHugePagesTotal,
+		MemoryHugePagesFree:     procfs.MemHugePagesFree,
+		MemoryHugePagesReserved: procfs.MemHugePagesReserved,
+		MemoryHugePagesSurplus:  procfs.MemHugePagesSurplus,
+	}
+	assert.Len(t, lines, procfs.NumMeminfo)
+	for field, line := range lines {
+		assert.Equal(t, field, MemoryFields(1)<<line)
+	}
+	assert.Equal(t, MemoryPageSize, MemoryFields(1)<<procfs.NumMeminfo)
+}

@@ -246,7 +246,8 @@ func (h *Host) readFD(dir int, fd *FD, all bool) unix.Errno {
 	fd.Type, fd.Inode = fdTypes[kind], inode
 	if kind == procfs.LinkPath {
 		var st unix.Statx_t
-		if h.statx(dir, t.numbered("", fd.Number), statxFlags, unix.STATX_BASIC_STATS, &st) == 0 {
+		// The links of a recorded machine lead into the one that reads it.
+		if h.procfs && h.statx(dir, t.numbered("", fd.Number), statxFlags, unix.STATX_BASIC_STATS, &st) == 0 {
 			fd.setStat(&st)
 		}
 		if path, marked := bytes.CutSuffix(target, deleted); marked && fd.Got.Has(FDStat) && !h.isFile(string(target)) {

@@ -12,6 +12,8 @@ type Machine struct {
 	Now func() time.Time
 	// PageSize is the size of a page in bytes.
 	PageSize int
+	// Awake is the time since boot without that in suspend; 0 for unknown.
+	Awake func() time.Duration
 }
 
 // Snapshot is one reading of the host: everything in it belongs to one tick.
@@ -24,6 +26,8 @@ type Snapshot struct {
 	Boot time.Time
 	// CPU is the CPU time of the host since boot.
 	CPU CPU
+	// Activity is what the kernel has done since boot.
+	Activity Activity
 	// Processes are in ascending order of PID. Empty where Request.Fields
 	// was, or where ProcessesErr is not nil.
 	Processes []*Process
@@ -55,33 +59,6 @@ type LogicalCPU struct {
 // are seven months of a host with 512 CPUs.
 type CPUTimes struct {
 	User, Nice, System, Idle, IOWait, IRQ, SoftIRQ, Steal, Guest, GuestNice float64
-}
-
-// MemoryFields is a set of fields of [Memory].
-type MemoryFields uint8
-
-// The fields of Memory.
-const (
-	MemoryTotal MemoryFields = 1 << iota
-	MemoryAvailable
-	MemoryFree
-	MemoryBuffers
-	MemoryCached
-)
-
-// Has tells whether every field of want is in the set.
-func (f MemoryFields) Has(want MemoryFields) bool { return f&want == want }
-
-// Memory is the physical memory of the host in bytes.
-type Memory struct {
-	// Got is the set of fields that hold a value.
-	Got MemoryFields
-
-	Total     uint64
-	Available uint64 // what can be had without swapping; never above Total
-	Free      uint64
-	Buffers   uint64
-	Cached    uint64
 }
 
 // PowerFields is a set of fields of [PowerSupply].

@@ -42,6 +42,9 @@ type Host struct {
 	snap    Snapshot
 	table   table
 	owners  owners
+	bounded bounded
+	cores   cores
+	cpufreq cpufreq
 }
 
 // Open opens a host. The folder of processes must be there; all others are
@@ -49,6 +52,9 @@ type Host struct {
 func Open(root Root, m Machine) (*Host, error) {
 	if m.Now == nil {
 		m.Now = time.Now
+	}
+	if m.Awake == nil {
+		m.Awake = monotonic
 	}
 	if m.PageSize == 0 {
 		m.PageSize = unix.Getpagesize()
@@ -91,6 +97,7 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 		return s, err
 	}
 	s.Boot = time.Unix(h.stat.Boot, 0).UTC()
+	s.Activity = activity(&h.stat.Activity)
 	s.CPU.Total = cpuTimes(&h.stat.Total)
 	for i := range h.stat.CPUs {
 		cpu := &h.stat.CPUs[i]
@@ -125,6 +132,15 @@ func (h *Host) read(name string, decode func([]byte) error) error {
 		return fmt.Errorf("%s: %w: %w", path, ErrMalformed, err)
 	}
 	return nil
+}
+
+// readAny is read of a file that not every kernel has.
+func (h *Host) readAny(name string, decode func([]byte) error) error {
+	err := h.read(name, decode)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // seesItself tells whether the numbers in the folder of processes are those
@@ -174,33 +190,16 @@ func (h *Host) Uptime() (up time.Duration, err error) {
 	return up, err
 }
 
-// Memory reads the physical memory of the host (/proc/meminfo).
-func (h *Host) Memory(m *Memory) error {
-	var info procfs.Meminfo
-	if err := h.read("meminfo", func(b []byte) error { return procfs.Memory(b, &info) }); err != nil {
-		return err
+// AwakeTime is the time since boot without that in suspend (CLOCK_MONOTONIC of
+// clock_gettime(2)); 0 where a recorded machine does not tell.
+func (h *Host) AwakeTime() (time.Duration, error) { return h.machine.Awake(), nil }
+
+func monotonic() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_MONOTONIC, &t) != nil {
+		return 0
 	}
-	*m = Memory{Total: info.Total, Free: info.Free, Available: info.Available, Buffers: info.Buffers, Cached: info.Cached}
-	for _, f := range [...]struct {
-		line  procfs.MeminfoLines
-		field MemoryFields
-	}{
-		{procfs.MemTotal, MemoryTotal},
-		{procfs.MemFree, MemoryFree},
-		{procfs.MemAvailable, MemoryAvailable},
-		{procfs.MemBuffers, MemoryBuffers},
-		{procfs.MemCached, MemoryCached},
-	} {
-		if info.Has&f.line != 0 {
-			m.Got |= f.field
-		}
-	}
-	// In some containers MemAvailable is the host's and MemTotal is not: what
-	// is free is then the best that is known, as free(1) has it.
-	if m.Got.Has(MemoryAvailable|MemoryFree) && m.Available > m.Total {
-		m.Available = min(m.Free, m.Total)
-	}
-	return nil
+	return time.Duration(t.Nano())
 }
 
 // Name is the name of the host: that of the running kernel, or, under another

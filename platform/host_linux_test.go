@@ -45,28 +45,6 @@ func TestHostReadings(t *testing.T) {
 	assert.EqualError(t, err, tr.dir+"/proc/uptime: file does not exist")
 }
 
-func TestMemory(t *testing.T) {
-	tr := newTree(t)
-	h := tr.open()
-	var m Memory
-	assert.ErrorIs(t, h.Memory(&m), fs.ErrNotExist)
-
-	tr.write("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 600 kB\nBuffers: 10 kB\nCached: 300 kB\n")
-	require.NoError(t, h.Memory(&m))
-	all := MemoryTotal | MemoryAvailable | MemoryFree | MemoryBuffers | MemoryCached
-	assert.Equal(t, Memory{all, 1000 << 10, 600 << 10, 100 << 10, 10 << 10, 300 << 10}, m)
-
-	// A container whose MemTotal is its own and whose MemAvailable the host's.
-	tr.write("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 100 kB\nMemAvailable: 5000 kB\n")
-	require.NoError(t, h.Memory(&m))
-	assert.Equal(t, Memory{Got: MemoryTotal | MemoryAvailable | MemoryFree, Total: 1000 << 10, Available: 100 << 10, Free: 100 << 10}, m)
-
-	// Linux before 3.14.
-	tr.write("proc/meminfo", "MemTotal: 1000 kB\nMemFree: 100 kB\n")
-	require.NoError(t, h.Memory(&m))
-	assert.Equal(t, Memory{Got: MemoryTotal | MemoryFree, Total: 1000 << 10, Free: 100 << 10}, m)
-}
-
 func TestNameAndID(t *testing.T) {
 	tr := newTree(t)
 	h := tr.open()

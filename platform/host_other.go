@@ -34,6 +34,32 @@ func (h *Host) Snapshot(context.Context, Request) (*Snapshot, error) { return ni
 // Uptime answers ErrNotSupported.
 func (*Host) Uptime() (time.Duration, error) { return 0, ErrNotSupported }
 
+// AwakeTime answers ErrNotSupported.
+func (*Host) AwakeTime() (time.Duration, error) { return 0, ErrNotSupported }
+
+// PhysicalCPUs answers ErrNotSupported.
+func (*Host) PhysicalCPUs() (int, error) { return 0, ErrNotSupported }
+
+// CPUFrequencies answers ErrNotSupported.
+func (*Host) CPUFrequencies(dst []CPUFrequency, _ FrequencyFields) ([]CPUFrequency, error) {
+	return dst, ErrNotSupported
+}
+
+// Load answers ErrNotSupported.
+func (*Host) Load(*Load) error { return ErrNotSupported }
+
+// Pressure answers ErrNotSupported.
+func (*Host) Pressure(*Pressure, PressureFields) error { return ErrNotSupported }
+
+// Limits answers ErrNotSupported.
+func (*Host) Limits(*SystemLimits, LimitFields) error { return ErrNotSupported }
+
+// Paging answers ErrNotSupported.
+func (*Host) Paging(*Paging) error { return ErrNotSupported }
+
+// Swaps answers ErrNotSupported.
+func (*Host) Swaps(dst []Swap) ([]Swap, error) { return dst, ErrNotSupported }
+
 // Memory answers ErrNotSupported.
 func (*Host) Memory(*Memory) error { return ErrNotSupported }
 

@@ -37,15 +37,32 @@ type Reading uint8
 const (
 	ReadingBootTime Reading = iota
 	ReadingUptime
+	ReadingAwakeTime
 	ReadingCPUTimes
 	ReadingCPUCount
+	ReadingPhysicalCPUs
+	ReadingCPUFrequency
+	ReadingActivity
+	ReadingLoad
+	ReadingPressure
+	ReadingLimits
 	ReadingMemory
+	ReadingPaging
+	ReadingSwaps
 	ReadingPowerSupplies
 	ReadingHostName
 	ReadingHostID
 
 	numReadings
 )
+
+// String is the name of the reading, as in the support table.
+func (r Reading) String() string {
+	if r < numReadings {
+		return readingSupport[r].name
+	}
+	return "unknown"
+}
 
 // support is one row of the support table: what, where, and what it takes.
 type support struct {
@@ -122,9 +139,18 @@ const (
 var readingSupport = [numReadings]support{
 	ReadingBootTime:      {"boot_time", Linux, "/proc/stat", ""},
 	ReadingUptime:        {"uptime", Linux, "/proc/uptime", ""},
+	ReadingAwakeTime:     {"awake_time", Linux, "clock_gettime(2)", ""},
 	ReadingCPUTimes:      {"cpu_times", Linux, "/proc/stat", ""},
 	ReadingCPUCount:      {"cpu_count", Linux, "/proc/stat", ""},
+	ReadingPhysicalCPUs:  {"physical_cpus", Linux, "/sys/devices/system/cpu, /proc/cpuinfo", ""},
+	ReadingCPUFrequency:  {"cpu_frequency", Linux, "/sys/devices/system/cpu, /proc/cpuinfo", ""},
+	ReadingActivity:      {"activity", Linux, "/proc/stat", ""},
+	ReadingLoad:          {"load", Linux, "/proc/loadavg", ""},
+	ReadingPressure:      {"pressure", Linux, "/proc/pressure", "Linux 4.20, with pressure stall information on"},
+	ReadingLimits:        {"limits", Linux, "/proc/sys/kernel/pid_max, /proc/sys/kernel/threads-max, /proc/sys/fs/file-nr", ""},
 	ReadingMemory:        {"memory", Linux, "/proc/meminfo", ""},
+	ReadingPaging:        {"paging", Linux, "/proc/vmstat", ""},
+	ReadingSwaps:         {"swaps", Linux, "/proc/swaps", ""},
 	ReadingPowerSupplies: {"power_supplies", Linux, "/sys/class/power_supply", ""},
 	ReadingHostName:      {"host_name", Linux, "uname(2), etc/hostname", ""},
 	ReadingHostID:        {"host_id", Linux, "etc/machine-id", ""},

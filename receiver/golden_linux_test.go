@@ -68,12 +68,17 @@ func TestGolden(t *testing.T) {
 			))
 		})
 	}
-	for _, file := range machines {
-		compare(strings.TrimSuffix(filepath.Base(file), ".txtar"), file, everything(catalogs))
+	defaults := func() map[string]any {
+		return map[string]any{"scrapers": map[string]any{"process": nil, "system": nil, "sensors": nil}}
 	}
-	compare("vm-defaults", "../testdata/hosts/vm.txtar", map[string]any{
-		"scrapers": map[string]any{"process": nil, "system": nil, "sensors": nil},
-	})
+	for _, file := range machines {
+		name, config := strings.TrimSuffix(filepath.Base(file), ".txtar"), everything(catalogs)
+		if name == "server" { // each of its 128 CPUs apart is more than anybody reads
+			config = defaults()
+		}
+		compare(name, file, config)
+	}
+	compare("vm-defaults", "../testdata/hosts/vm.txtar", defaults())
 }
 
 // tickOf is all that the receiver emits in one tick on a recorded machine, one

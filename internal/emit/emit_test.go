@@ -173,6 +173,28 @@ func TestUnknownStart(t *testing.T) {
 	assert.Zero(t, md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).StartTimestamp())
 }
 
+// TestSince: a point starts when what it counts began, never after itself; one
+// that stands for several starts with the earliest.
+func TestSince(t *testing.T) {
+	later := boot.Add(time.Minute)
+	starts := func(attributes []key) (starts []time.Time) {
+		cfg := defaults()
+		cfg.Time.EnabledAttributes = attributes
+		md := record(t, cfg, "a.time", func(p *emit.Points) {
+			for i, start := range []time.Time{later, {}, now.Add(time.Hour)} {
+				p.Since(start)
+				p.Double(1, emit.Int("cpu", int64(i)))
+			}
+		})
+		for _, point := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+			starts = append(starts, point.StartTimestamp().AsTime())
+		}
+		return starts
+	}
+	assert.Equal(t, []time.Time{later, boot, now}, starts([]key{"cpu.mode", "cpu"}))
+	assert.Equal(t, []time.Time{boot}, starts([]key{"cpu.mode"}))
+}
+
 func TestMetricWithoutPointsIsNotThere(t *testing.T) {
 	for _, attributes := range [][]key{{"id", "cpu.mode"}, {"id"}} {
 		cfg := defaults()
@@ -268,6 +290,38 @@ func TestWants(t *testing.T) {
 		cfg := defaults()
 		cfg.Time = detailed{true, tt.strategy, tt.attributes}
 		assert.Equal(t, tt.want, emit.NewScope(catalog(t), cfg, "").Points("a.time").Wants("cpu"), tt)
+	}
+}
+
+// TestWantsEach: the mean of a gauge is that of the whole, that of a sum is not.
+func TestWantsEach(t *testing.T) {
+	c, err := emit.Parse([]byte(`
+scope_name: x
+attributes:
+  cpu: {type: int, requirement_level: opt_in}
+metrics:
+  gauge: {description: G., unit: "1", gauge: {value_type: double}, attributes: [cpu]}
+  sum: {description: S., unit: s, sum: {value_type: double, monotonic: true, aggregation_temporality: cumulative}, attributes: [cpu]}
+`))
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		attributes []key
+		strategy   string
+		gauge, sum bool
+	}{
+		{nil, "sum", false, false},
+		{nil, "avg", false, true},
+		{nil, "min", true, true},
+		{nil, "max", true, true},
+		{[]key{"cpu"}, "avg", true, true},
+		{[]key{"cpu"}, "sum", true, true},
+	} {
+		scope := emit.NewScope(c, struct {
+			Gauge detailed `mapstructure:"gauge"`
+			Sum   detailed `mapstructure:"sum"`
+		}{detailed{true, tt.strategy, tt.attributes}, detailed{true, tt.strategy, tt.attributes}}, "")
+		assert.Equal(t, tt.gauge, scope.Points("gauge").WantsEach("cpu"), tt)
+		assert.Equal(t, tt.sum, scope.Points("sum").WantsEach("cpu"), tt)
 	}
 }
 

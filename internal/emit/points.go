@@ -84,6 +84,7 @@ type Points struct {
 	strategy Strategy
 
 	resource Resource
+	start    pcommon.Timestamp // of the next points of a sum
 	points   pmetric.NumberDataPointSlice
 	most     int // the most points that one resource had, up to maxRoom
 
@@ -123,9 +124,29 @@ func (p *Points) Wants(key string) bool {
 	return p.strategy != Sum || !slices.Contains(p.removed, key)
 }
 
+// WantsEach is Wants, but that the mean of a gauge, which is what it has by
+// default, is taken to be that of the whole: of ratios, where the mean of the
+// parts would say something else.
+func (p *Points) WantsEach(key string) bool {
+	if p.strategy == Avg && !p.metric.Sum {
+		return !slices.Contains(p.removed, key)
+	}
+	return p.Wants(key)
+}
+
 // Begin starts a resource.
 func (p *Points) Begin(r Resource) {
-	p.resource, p.points = r, pmetric.NumberDataPointSlice{}
+	p.resource, p.start, p.points = r, r.start, pmetric.NumberDataPointSlice{}
+}
+
+// Since says when what the following points of a sum count began, where that
+// is not when the resource did: a device that came later, a counter that was
+// reset. The zero time is the resource's. Points that are merged have the
+// earliest.
+func (p *Points) Since(start time.Time) {
+	if p.start = p.resource.start; !start.IsZero() {
+		p.start = min(pcommon.NewTimestampFromTime(start), p.resource.time)
+	}
 }
 
 // Int records a value of a metric of ints. Attributes without a value are left
@@ -197,7 +218,7 @@ func (p *Points) add(attrs []Attr) pmetric.NumberDataPoint {
 	point := p.points.AppendEmpty()
 	point.SetTimestamp(p.resource.time)
 	if p.metric.Sum {
-		point.SetStartTimestamp(p.resource.start)
+		point.SetStartTimestamp(p.start)
 	}
 	if len(attrs) > 0 {
 		to := point.Attributes()
@@ -230,6 +251,8 @@ func (p *Points) cell(attrs []Attr) *cell {
 	if c.point == (pmetric.NumberDataPoint{}) {
 		c.point = p.add(attrs)
 		p.live = append(p.live, i)
+	} else if p.metric.Sum && p.start < c.point.StartTimestamp() {
+		c.point.SetStartTimestamp(p.start)
 	}
 	return c
 }

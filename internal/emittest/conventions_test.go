@@ -57,6 +57,15 @@ var ownNames = []string{
 	"process.unix.file_descriptor.timer.time_left", "process.unix.file_descriptor.watch.count", "process.unix.nice",
 	"process.unix.resource_limit.count", "process.unix.resource_limit.priority", "process.unix.resource_limit.size",
 	"process.unix.resource_limit.time", "process.unix.signal.count",
+
+	"system.awake.time", "system.cpu.context_switches", "system.cpu.interrupts", "system.cpu.linux.guest.time",
+	"system.cpu.linux.pressure.time", "system.cpu.load_average.15m", "system.cpu.load_average.1m", "system.cpu.load_average.5m",
+	"system.cpu.soft_interrupts", "system.disk.linux.pressure.time", "system.file_descriptor.count",
+	"system.file_descriptor.limit", "system.memory.linux.anonymous", "system.memory.linux.commit_limit",
+	"system.memory.linux.committed", "system.memory.linux.dirty", "system.memory.linux.mapped", "system.memory.linux.oom_kills",
+	"system.memory.linux.page_tables", "system.memory.linux.pressure.time", "system.memory.linux.writeback",
+	"system.memory.page_size", "system.memory.unix.page_queue.usage", "system.paging.io", "system.process.limit",
+	"system.process.linux.blocked.count", "system.process.linux.runnable.count", "system.thread.count",
 }
 
 // TestConventions: what the semantic conventions have is named, measured and
@@ -71,8 +80,16 @@ func TestConventions(t *testing.T) {
 		processconv.ContextSwitches{}, processconv.CPUTime{}, processconv.CPUUtilization{}, processconv.DiskIO{},
 		processconv.MemoryUsage{}, processconv.MemoryVirtual{}, processconv.PagingFaults{}, processconv.ThreadCount{},
 		processconv.UnixFileDescriptorCount{}, processconv.Uptime{},
-		systemconv.CPULogicalCount{}, systemconv.CPUTime{}, systemconv.MemoryLimit{}, systemconv.MemoryLinuxAvailable{},
-		systemconv.MemoryUsage{}, systemconv.MemoryUtilization{}, systemconv.ProcessCount{}, systemconv.Uptime{},
+		hwconv.CPUSpeedLimitObservable{}, systemconv.CPUFrequencyObservable{}, systemconv.CPULogicalCountObservable{},
+		systemconv.CPUPhysicalCountObservable{}, systemconv.CPUTime{}, systemconv.CPUUtilizationObservable{},
+		systemconv.MemoryLimitObservable{}, systemconv.MemoryLinuxAvailableObservable{},
+		systemconv.MemoryLinuxHugepagesLimitObservable{}, systemconv.MemoryLinuxHugepagesPageSizeObservable{},
+		systemconv.MemoryLinuxHugepagesReservedObservable{}, systemconv.MemoryLinuxHugepagesSurplusObservable{},
+		systemconv.MemoryLinuxHugepagesUsageObservable{}, systemconv.MemoryLinuxHugepagesUtilizationObservable{},
+		systemconv.MemoryLinuxSharedObservable{}, systemconv.MemoryLinuxSlabUsageObservable{}, systemconv.MemoryUsage{},
+		systemconv.MemoryUtilization{}, systemconv.PagingFaultsObservable{}, systemconv.PagingOperationsObservable{},
+		systemconv.PagingUsageObservable{}, systemconv.PagingUtilizationObservable{}, systemconv.ProcessCountObservable{},
+		systemconv.ProcessCreatedObservable{}, systemconv.UptimeObservable{},
 		hwconv.BatteryCharge{},
 	} {
 		conventions[i.Name()] = i

@@ -24,9 +24,11 @@
 //	os: linux
 //	now: 2026-11-23T10:00:00Z
 //	pagesize: 4096
+//	awake: 1h2m3s
 //
 // The wall clock may have a fraction of a second; the size of a page is in
-// bytes. All three are required.
+// bytes. These three are required. awake is the time since boot without that
+// in suspend.
 //
 // # Files
 //

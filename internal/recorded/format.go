@@ -21,6 +21,9 @@ func (h *Host) Format() ([]byte, error) {
 	var head bytes.Buffer
 	prose(&head, h.About)
 	fmt.Fprintf(&head, "os: %s\nnow: %s\npagesize: %d\n", h.OS, h.Now.Format(time.RFC3339Nano), h.PageSize)
+	if h.Awake > 0 {
+		fmt.Fprintf(&head, "awake: %s\n", h.Awake)
+	}
 
 	links := map[string][]File{}
 	explicit := map[string]bool{}

@@ -23,7 +23,9 @@ type Host struct {
 	OS       string    // GOOS of the machine
 	Now      time.Time // its wall clock
 	PageSize int       // the size of a page in bytes
-	Files    []File
+	// Awake is the time since boot without that in suspend; 0 for unknown.
+	Awake time.Duration
+	Files []File
 }
 
 // File is one file, folder or symbolic link of a machine.
@@ -120,8 +122,13 @@ func (p *parser) header(text []byte) (lines int, err error) {
 			if err == nil && p.host.PageSize <= 0 {
 				err = errors.New("must be positive")
 			}
+		case "awake":
+			p.host.Awake, err = time.ParseDuration(value)
+			if err == nil && p.host.Awake <= 0 {
+				err = errors.New("must be positive")
+			}
 		default:
-			err = errors.New("neither os, now, pagesize nor a line of prose with #")
+			err = errors.New("neither os, now, pagesize, awake nor a line of prose with #")
 		}
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", key, err)

@@ -28,6 +28,7 @@ os: linux
 now: 2026-11-23T10:00:00.25Z
 
 pagesize: 16384
+awake: 1h2m3.5s
 -- proc/12/ --
 # replaced while it ran
 exe -> /usr/bin/a\\b -> c (deleted)
@@ -49,7 +50,7 @@ sh\0\
 	require.NoError(t, err)
 	want := &Host{
 		About: "A machine.\n\nWith two paragraphs.", OS: "linux", PageSize: 16384,
-		Now: time.Date(2026, 11, 23, 10, 0, 0, 250e6, time.UTC),
+		Now: time.Date(2026, 11, 23, 10, 0, 0, 250e6, time.UTC), Awake: time.Hour + 2*time.Minute + 3500*time.Millisecond,
 		Files: []File{
 			{Name: "proc/12", Mode: os.ModeDir | 0o755, Note: "replaced while it ran"},
 			{Name: "proc/12/exe", Mode: os.ModeSymlink, Target: `/usr/bin/a\b -> c (deleted)`},
@@ -71,8 +72,10 @@ func TestParseErrors(t *testing.T) {
 		"no clock":         {"os: linux\npagesize: 4096\n-- a --\n", "m.txtar:2: now: missing in the header"},
 		"bad clock":        {"os: linux\nnow: today\n", "m.txtar:2: now: parsing time"},
 		"bad page size":    {"os: linux\npagesize: 0\n", "m.txtar:2: pagesize: must be positive"},
+		"bad awake":        {"os: linux\nawake: long\n", "m.txtar:2: awake: time: invalid duration"},
+		"never awake":      {"os: linux\nawake: 0s\n", "m.txtar:2: awake: must be positive"},
 		"twice in header":  {"os: linux\nos: linux\n", "m.txtar:2: os: given twice"},
-		"unknown key":      {"# prose\n\npage: 1\n", "m.txtar:3: page: neither os, now, pagesize"},
+		"unknown key":      {"# prose\n\npage: 1\n", "m.txtar:3: page: neither os, now, pagesize, awake"},
 		"outside":          {header + "-- ../a --\n", `m.txtar:4: "../a": not a path below the root`},
 		"absolute":         {header + "-- /a --\n", `m.txtar:4: "/a": not a path below the root`},
 		"the root":         {header + "-- . --\n", `m.txtar:4: ".": not a path below the root`},
@@ -146,7 +149,7 @@ func TestRoundTrip(t *testing.T) {
 	require.NoError(t, err)
 	host := &Host{
 		About: "Two lines.\n\nAnd a third.", OS: "linux", PageSize: 65536,
-		Now: time.Date(2026, 11, 23, 10, 0, 0, 1, time.UTC), Files: files,
+		Now: time.Date(2026, 11, 23, 10, 0, 0, 1, time.UTC), Awake: 90 * time.Minute, Files: files,
 	}
 	text, err := host.Format()
 	require.NoError(t, err)
@@ -161,6 +164,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, host.About, again.About)
 	assert.Equal(t, host.Now, again.Now)
 	assert.Equal(t, host.PageSize, again.PageSize)
+	assert.Equal(t, host.Awake, again.Awake)
 	second, err := again.Format()
 	require.NoError(t, err)
 	assert.Equal(t, string(text), string(second))
@@ -187,6 +191,7 @@ func TestOpen(t *testing.T) {
 	require.NoError(t, root.Check(platform.Linux))
 	assert.Equal(t, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), machine.Now())
 	assert.Equal(t, 4096, machine.PageSize)
+	assert.Zero(t, machine.Awake(), "not that of this machine")
 	content, err := os.ReadFile(filepath.Join(root.Path, "etc/hostname"))
 	require.NoError(t, err)
 	assert.Equal(t, "m\n", string(content))

@@ -36,6 +36,7 @@ func Open(t testing.TB, file string) (platform.Root, platform.Machine) {
 	return platform.Root{Path: dir}, platform.Machine{
 		Now:      func() time.Time { return now },
 		PageSize: host.PageSize,
+		Awake:    func() time.Duration { return host.Awake },
 	}
 }
 

@@ -11,8 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/confmap"
-
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/scrapers/process/internal/metadata"
 )
 
@@ -68,20 +67,11 @@ type Redaction struct {
 	Patterns []string `mapstructure:"patterns"`
 }
 
-// MatchType says how the values of a [Block] are meant.
-type MatchType string
-
-// The match types. An expression may match any part of a value.
-const (
-	Strict MatchType = "strict"
-	Regexp MatchType = "regexp"
-)
-
 // Block is a set of criteria. A process matches it if it meets each criterion
 // that is given, by any one of the values in its list. What is not known of a
 // process meets no criterion.
 type Block struct {
-	MatchType MatchType `mapstructure:"match_type"`
+	MatchType match.Type `mapstructure:"match_type"`
 
 	// ExecutableNames are as in process.executable.name: the base name of the
 	// program, else the kernel's name for the process.
@@ -100,19 +90,7 @@ type Block struct {
 }
 
 // Blocks are given as a list, or as one block without a list.
-type Blocks []Block
-
-var _ confmap.Unmarshaler = (*Blocks)(nil)
-
-// Unmarshal takes one block that is not in a list.
-func (b *Blocks) Unmarshal(conf *confmap.Conf) error {
-	var one Block
-	if err := conf.Unmarshal(&one); err != nil {
-		return err
-	}
-	*b = Blocks{one}
-	return nil
-}
+type Blocks = match.Blocks[Block]
 
 // NewConfig gives the defaults.
 func NewConfig() Config {

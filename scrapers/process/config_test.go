@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/scraper"
 
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 	"github.com/hostscope/hostscope/scrapers/process/internal/metadata"
 )
@@ -97,10 +98,10 @@ redaction:
 `)
 	require.NoError(t, err)
 	assert.Equal(t, Blocks{{
-		MatchType: Strict, ExecutableNames: []string{"postgres", "nginx"}, ExecutablePaths: []string{"/usr/bin/x"},
+		MatchType: match.Strict, ExecutableNames: []string{"postgres", "nginx"}, ExecutablePaths: []string{"/usr/bin/x"},
 		Commands: []string{"y"}, CommandLines: []string{"y --z"}, Owners: []string{"postgres"}, Cgroups: []string{"/system.slice/nginx.service"},
 	}}, cfg.Include)
-	assert.Equal(t, Blocks{{MatchType: Regexp, Owners: []string{"^app-"}}, {MatchType: Strict, Commands: []string{"sleep"}}}, cfg.Exclude)
+	assert.Equal(t, Blocks{{MatchType: match.Regexp, Owners: []string{"^app-"}}, {MatchType: match.Strict, Commands: []string{"sleep"}}}, cfg.Exclude)
 	assert.Equal(t, 30*time.Second, cfg.MinAge)
 	assert.True(t, cfg.KernelThreads)
 	assert.Equal(t, Fail, cfg.OnAccessDenied)

@@ -8,9 +8,9 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
-	"regexp"
 	"strings"
 
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -31,15 +31,14 @@ type block struct {
 // criterion is the list of values for one property of a process.
 type criterion struct {
 	*property
-	strict map[string]struct{}
-	regexp []*regexp.Regexp
+	values *match.List
 }
 
 // property is what a criterion is about: the fields of which one is enough to
 // know it, and its value, in room if it has to be put together.
 type property struct {
 	key    string
-	values func(*Block) []string
+	of     func(*Block) []string
 	fields platform.Fields
 	str    func(*platform.Process) string
 	bytes  func(p *platform.Process, room []byte) []byte
@@ -48,27 +47,27 @@ type property struct {
 // properties are in the order in which they are cheap.
 var properties = [...]property{
 	{
-		key: "executable_names", values: func(b *Block) []string { return b.ExecutableNames },
+		key: "executable_names", of: func(b *Block) []string { return b.ExecutableNames },
 		fields: platform.FieldExecutable | platform.FieldName, str: baseName,
 	},
 	{
-		key: "executable_paths", values: func(b *Block) []string { return b.ExecutablePaths },
+		key: "executable_paths", of: func(b *Block) []string { return b.ExecutablePaths },
 		fields: platform.FieldExecutable, str: func(p *platform.Process) string { return p.Executable },
 	},
 	{
-		key: "owners", values: func(b *Block) []string { return b.Owners },
+		key: "owners", of: func(b *Block) []string { return b.Owners },
 		fields: platform.FieldOwner, str: func(p *platform.Process) string { return p.Owner },
 	},
 	{
-		key: "cgroups", values: func(b *Block) []string { return b.Cgroups },
+		key: "cgroups", of: func(b *Block) []string { return b.Cgroups },
 		fields: platform.FieldCgroup, str: func(p *platform.Process) string { return p.Cgroup },
 	},
 	{
-		key: "commands", values: func(b *Block) []string { return b.Commands },
+		key: "commands", of: func(b *Block) []string { return b.Commands },
 		fields: platform.FieldCommand, str: func(p *platform.Process) string { return p.Command },
 	},
 	{
-		key: "command_lines", values: func(b *Block) []string { return b.CommandLines },
+		key: "command_lines", of: func(b *Block) []string { return b.CommandLines },
 		fields: platform.FieldArguments, bytes: commandLine,
 	},
 }
@@ -119,25 +118,18 @@ func newFilter(include, exclude Blocks) (*processFilter, error) {
 // newBlock compiles a block. Its errors name the key.
 func newBlock(cfg *Block) (*block, error) {
 	var errs []error
-	// There is no default: an expression that is taken for a name matches
-	// nothing, and nobody notices.
-	if cfg.MatchType != Strict && cfg.MatchType != Regexp {
-		errs = append(errs, fmt.Errorf("%q: %q is neither strict nor regexp", "match_type", string(cfg.MatchType)))
+	if err := cfg.MatchType.Check(); err != nil {
+		errs = append(errs, err)
 	}
 	b := new(block)
 	for i := range properties {
 		c := criterion{property: &properties[i]}
-		values := c.values(cfg)
-		if values == nil {
+		var err error
+		if c.values, err = match.NewList(c.key, cfg.MatchType, c.of(cfg)); err != nil {
+			errs = append(errs, err)
+		}
+		if c.values == nil {
 			continue
-		}
-		if len(values) == 0 {
-			errs = append(errs, fmt.Errorf("%q: must not be empty", c.key))
-		}
-		for _, value := range values {
-			if err := c.add(cfg.MatchType, value); err != nil {
-				errs = append(errs, fmt.Errorf("%q: %w", c.key, err))
-			}
 		}
 		b.fields |= c.fields
 		b.criteria = append(b.criteria, c)
@@ -154,22 +146,6 @@ func keys() string {
 		s = append(s, properties[i].key)
 	}
 	return strings.Join(s, ", ")
-}
-
-func (c *criterion) add(as MatchType, value string) error {
-	if value == "" {
-		return errors.New("a value must not be empty")
-	}
-	if as != Regexp {
-		if c.strict == nil {
-			c.strict = map[string]struct{}{}
-		}
-		c.strict[value] = struct{}{}
-		return nil
-	}
-	re, err := regexp.Compile(value)
-	c.regexp = append(c.regexp, re)
-	return err
 }
 
 // selects tells whether a process passes. It is decided once for a process and
@@ -238,24 +214,7 @@ func (f *processFilter) meets(c *criterion, p *platform.Process) bool {
 	}
 	if c.str == nil {
 		f.line = c.bytes(p, f.line)
-		if _, ok := c.strict[string(f.line)]; ok {
-			return true
-		}
-		for _, re := range c.regexp {
-			if re.Match(f.line) {
-				return len(f.line) > 0
-			}
-		}
-		return false
+		return c.values.MatchesBytes(f.line)
 	}
-	value := c.str(p)
-	if _, ok := c.strict[value]; ok {
-		return true
-	}
-	for _, re := range c.regexp {
-		if re.MatchString(value) {
-			return value != ""
-		}
-	}
-	return false
+	return c.values.Matches(c.str(p))
 }

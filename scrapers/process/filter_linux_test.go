@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -28,7 +29,7 @@ func TestFilterOfHost(t *testing.T) {
 		"all":              {ExecutableNames: []string{filepath.Base(exe)}, ExecutablePaths: []string{exe}, Commands: []string{os.Args[0]}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			block.MatchType = Strict
+			block.MatchType = match.Strict
 			cfg := NewConfig()
 			cfg.Include = Blocks{block}
 			host, err := platform.Open(platform.Root{}, platform.Machine{})

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -153,7 +154,7 @@ exclude: {match_type: regexp, command_lines: [secret], commands: [^sleep]}`)
 
 // TestFilterAllocatesNothing, whether or not the process was seen before.
 func TestFilterAllocatesNothing(t *testing.T) {
-	for _, matchType := range []MatchType{Strict, Regexp} {
+	for _, matchType := range []match.Type{match.Strict, match.Regexp} {
 		cfg := NewConfig()
 		values := []string{"nothing at all", "^nginx"}
 		cfg.Include = Blocks{
@@ -170,7 +171,7 @@ func TestFilterAllocatesNothing(t *testing.T) {
 		}
 		decide()
 		assert.Zero(t, testing.AllocsPerRun(100, decide), matchType)
-		if raceDetector && matchType == Regexp {
+		if raceDetector && matchType == match.Regexp {
 			continue
 		}
 		assert.Zero(t, testing.AllocsPerRun(100, func() {
@@ -187,7 +188,7 @@ func TestFilterAllocatesNothing(t *testing.T) {
 func TestMinAge(t *testing.T) {
 	cfg := NewConfig()
 	cfg.MinAge = time.Minute
-	cfg.Include = Blocks{{MatchType: Strict, Owners: []string{"postgres"}}}
+	cfg.Include = Blocks{{MatchType: match.Strict, Owners: []string{"postgres"}}}
 	s := newScraper(t, cfg)
 	for age, want := range map[time.Duration]bool{
 		time.Hour: true, time.Minute: true, time.Minute - 1: false, 0: false,
@@ -208,7 +209,7 @@ func TestMinAge(t *testing.T) {
 // BenchmarkFilter is what include and exclude cost for a process in a scrape.
 func BenchmarkFilter(b *testing.B) {
 	cfg := NewConfig()
-	cfg.Include = Blocks{{MatchType: Regexp, ExecutableNames: []string{"^nginx$"}, Owners: []string{"root"}, CommandLines: []string{"-g daemon"}}}
+	cfg.Include = Blocks{{MatchType: match.Regexp, ExecutableNames: []string{"^nginx$"}, Owners: []string{"root"}, CommandLines: []string{"-g daemon"}}}
 	s := newScraper(b, cfg)
 	p := candidates()[0]
 	b.ReportAllocs()

@@ -4,9 +4,21 @@
 package system
 
 import (
+	"strconv"
+
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/platform"
 )
+
+var cpuMetrics = []metric{
+	{"system.cpu.logical.count", need{reading: platform.ReadingCPUCount}, recordCPUCount},
+	{"system.cpu.physical.count", need{reading: platform.ReadingPhysicalCPUs}, recordPhysicalCPUs},
+	{"system.cpu.time", need{reading: platform.ReadingCPUTimes}, (*Scraper).recordCPUTime},
+	{"system.cpu.utilization", need{reading: platform.ReadingCPUTimes}, (*Scraper).recordUtilization},
+	{"system.cpu.linux.guest.time", need{reading: platform.ReadingCPUTimes, on: platform.Linux}, (*Scraper).recordGuestTime},
+	{"system.cpu.frequency", need{reading: platform.ReadingCPUFrequency, parts: uint8(platform.FrequencyCurrent)}, recordFrequency},
+	{"hw.cpu.speed.limit", need{reading: platform.ReadingCPUFrequency, parts: uint8(platform.FrequencyMin | platform.FrequencyMax)}, (*Scraper).recordSpeedLimit},
+}
 
 // modes are the values of cpu.mode, and which systems count them. On Linux the
 // time of guests is in user and nice already.
@@ -63,20 +75,15 @@ func recordCPUCount(_ *Scraper, to *emit.Points, t *tick) {
 // recordCPUTime records one point per mode, or per mode and CPU where the user
 // wants the CPUs apart or something else than their sum.
 func (s *Scraper) recordCPUTime(to *emit.Points, t *tick) {
-	if !to.Wants("cpu.logical_number") {
+	if !to.Wants(logicalNumber) {
 		if t.CPU.Total != (platform.CPUTimes{}) {
-			s.recordTimes(to, emit.Attr{}, &s.total, &t.CPU.Total)
+			s.recordTimes(to, emit.Attr{}, &s.cpu.total, &t.CPU.Total)
 		}
 		return
 	}
 	for i := range t.CPU.PerCPU {
 		cpu := &t.CPU.PerCPU[i]
-		last := s.perCPU[cpu.Number]
-		if last == nil {
-			last = new(steadyTimes)
-			s.perCPU[cpu.Number] = last
-		}
-		s.recordTimes(to, emit.Int("cpu.logical_number", int64(cpu.Number)), last, &cpu.CPUTimes)
+		s.recordTimes(to, cpuNumber(cpu.Number), of(s.cpu.perCPU, cpu.Number), &cpu.CPUTimes)
 	}
 }
 
@@ -84,6 +91,165 @@ func (s *Scraper) recordTimes(to *emit.Points, cpu emit.Attr, last *steadyTimes,
 	for i := range modes {
 		if mode := &modes[i]; mode.on&s.on != 0 {
 			to.Double(last[i].next(mode.of(times)), mode.attr, cpu)
+		}
+	}
+}
+
+// cpuState is what must not be forgotten of CPUs from one scrape to the next.
+// What is kept of one by its number stays while it is offline.
+type cpuState struct {
+	total  steadyTimes
+	perCPU map[int]*steadyTimes
+
+	guest       guestTimes
+	guestPerCPU map[int]*guestTimes
+
+	scrapes      uint64 // that had CPU times
+	shares       shares
+	sharesPerCPU map[int]*shares
+
+	names map[int]*cpuName
+}
+
+func newCPUState() cpuState {
+	return cpuState{
+		perCPU:       map[int]*steadyTimes{},
+		guestPerCPU:  map[int]*guestTimes{},
+		sharesPerCPU: map[int]*shares{},
+		names:        map[int]*cpuName{},
+	}
+}
+
+// of is what is kept of a CPU, at first the zero value.
+func of[T any](kept map[int]*T, cpu int) *T {
+	v := kept[cpu]
+	if v == nil {
+		v = new(T)
+		kept[cpu] = v
+	}
+	return v
+}
+
+const logicalNumber = "cpu.logical_number"
+
+func cpuNumber(n int) emit.Attr { return emit.Int(logicalNumber, int64(n)) }
+
+func recordPhysicalCPUs(_ *Scraper, to *emit.Points, t *tick) {
+	if t.cores > 0 {
+		to.Int(int64(t.cores))
+	}
+}
+
+// guestTimes are steady counters of the time of guests.
+type guestTimes struct{ user, nice steady }
+
+var (
+	guestUser = emit.Str("cpu.mode", "user")
+	guestNice = emit.Str("cpu.mode", "nice")
+)
+
+func (g *guestTimes) record(to *emit.Points, times *platform.CPUTimes, cpu emit.Attr) {
+	to.Double(g.user.next(times.Guest), guestUser, cpu)
+	to.Double(g.nice.next(times.GuestNice), guestNice, cpu)
+}
+
+func (s *Scraper) recordGuestTime(to *emit.Points, t *tick) {
+	if !to.Wants(logicalNumber) {
+		if t.CPU.Total != (platform.CPUTimes{}) {
+			s.cpu.guest.record(to, &t.CPU.Total, emit.Attr{})
+		}
+		return
+	}
+	for i := range t.CPU.PerCPU {
+		cpu := &t.CPU.PerCPU[i]
+		of(s.cpu.guestPerCPU, cpu.Number).record(to, &cpu.CPUTimes, cpuNumber(cpu.Number))
+	}
+}
+
+// shares tells what the time between two scrapes was spent on.
+type shares struct {
+	times  steadyTimes
+	last   [len(modes)]float64
+	scrape uint64 // that last is of; 0 for none
+}
+
+// next answers the share of each mode since last, and false where it is not
+// known or nothing passed.
+func (s *shares) next(on platform.OS, times *platform.CPUTimes) (share [len(modes)]float64, ok bool) {
+	total := 0.0
+	for i := range modes {
+		if mode := &modes[i]; mode.on&on != 0 {
+			now := s.times[i].next(mode.of(times))
+			share[i] = now - s.last[i]
+			s.last[i] = now
+			total += share[i]
+		}
+	}
+	for i := range share {
+		share[i] /= total
+	}
+	return share, total > 0
+}
+
+// recordUtilization records the shares of the host, or of each CPU that was
+// online at the scrape before too.
+func (s *Scraper) recordUtilization(to *emit.Points, t *tick) {
+	if t.CPU.Total == (platform.CPUTimes{}) {
+		return
+	}
+	s.cpu.scrapes++
+	record := func(of *shares, times *platform.CPUTimes, cpu emit.Attr) {
+		known := of.scrape > 0 && of.scrape == s.cpu.scrapes-1
+		of.scrape = s.cpu.scrapes
+		share, ok := of.next(s.on, times)
+		if !known || !ok {
+			return
+		}
+		for i := range modes {
+			if mode := &modes[i]; mode.on&s.on != 0 {
+				to.Double(share[i], mode.attr, cpu)
+			}
+		}
+	}
+	if !to.WantsEach(logicalNumber) {
+		record(&s.cpu.shares, &t.CPU.Total, emit.Attr{})
+		return
+	}
+	for i := range t.CPU.PerCPU {
+		cpu := &t.CPU.PerCPU[i]
+		record(of(s.cpu.sharesPerCPU, cpu.Number), &cpu.CPUTimes, cpuNumber(cpu.Number))
+	}
+}
+
+func recordFrequency(_ *Scraper, to *emit.Points, t *tick) {
+	for i := range t.frequencies {
+		if f := &t.frequencies[i]; f.Got.Has(platform.FrequencyCurrent) {
+			to.Int(int64(f.Current), cpuNumber(f.Number))
+		}
+	}
+}
+
+// cpuName is what a CPU is called as a piece of hardware.
+type cpuName struct{ id, name emit.Attr }
+
+var (
+	minLimit = emit.Str("hw.limit_type", "min")
+	maxLimit = emit.Str("hw.limit_type", "max")
+)
+
+func (s *Scraper) recordSpeedLimit(to *emit.Points, t *tick) {
+	for i := range t.frequencies {
+		f := &t.frequencies[i]
+		name := of(s.cpu.names, f.Number)
+		if *name == (cpuName{}) {
+			n := strconv.Itoa(f.Number)
+			*name = cpuName{emit.Str("hw.id", "cpu/"+n), emit.Str("hw.name", "cpu"+n)}
+		}
+		if f.Got.Has(platform.FrequencyMin) {
+			to.Int(int64(f.Min), name.id, minLimit, name.name)
+		}
+		if f.Got.Has(platform.FrequencyMax) {
+			to.Int(int64(f.Max), name.id, maxLimit, name.name)
 		}
 	}
 }

@@ -4,6 +4,7 @@
 package system
 
 import (
+	"slices"
 	"time"
 
 	"github.com/hostscope/hostscope/internal/emit"
@@ -24,6 +25,11 @@ type need struct {
 	reading platform.Reading
 	fields  platform.Fields // if not 0, this instead of the reading
 	on      platform.OS     // if not 0, only these systems have it
+	// parts says what of the reading, where that is read in parts.
+	parts uint8
+	// each is the reading instead where the user wants detail by an attribute.
+	each platform.Reading
+	by   string
 }
 
 // met tells whether a system can give it.
@@ -37,24 +43,57 @@ func (n need) met(on platform.OS) bool {
 	return platform.Supports(on, n.reading)
 }
 
-// tick is what one scrape has read.
+// tick is what one scrape has read. What could not be read is zero.
 type tick struct {
 	*platform.Snapshot
-	uptime   time.Duration
-	uptimeOK bool
-	memory   platform.Memory
+	uptime      time.Duration
+	awake       time.Duration
+	cores       int
+	frequencies []platform.CPUFrequency
+	load        platform.Load
+	pressure    platform.Pressure
+	limits      platform.SystemLimits
+	memory      platform.Memory
+	paging      platform.Paging
+	swaps       []platform.Swap
 }
 
-var metrics = [...]metric{
+// begin forgets the last scrape, but for the memory that it used.
+func (t *tick) begin(snap *platform.Snapshot) {
+	*t = tick{Snapshot: snap, frequencies: t.frequencies[:0], swaps: t.swaps[:0]}
+}
+
+// metrics is the table, by topic.
+var metrics = slices.Concat(timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, processMetrics)
+
+// readings say how what is not in the snapshot is read of the host, at most
+// once per scrape, and only where an enabled metric needs it. What is not
+// there at all, on this kernel or machine, is no error.
+var readings = map[platform.Reading]func(*Scraper, *tick) error{
+	platform.ReadingUptime:       func(s *Scraper, t *tick) (err error) { t.uptime, err = s.host.Uptime(); return err },
+	platform.ReadingAwakeTime:    func(s *Scraper, t *tick) (err error) { t.awake, err = s.host.AwakeTime(); return err },
+	platform.ReadingPhysicalCPUs: func(s *Scraper, t *tick) (err error) { t.cores, err = s.host.PhysicalCPUs(); return err },
+	platform.ReadingCPUFrequency: func(s *Scraper, t *tick) (err error) {
+		want := platform.FrequencyFields(s.parts(platform.ReadingCPUFrequency))
+		t.frequencies, err = s.host.CPUFrequencies(t.frequencies, want)
+		return err
+	},
+	platform.ReadingLoad: func(s *Scraper, t *tick) error { return s.host.Load(&t.load) },
+	platform.ReadingPressure: func(s *Scraper, t *tick) error {
+		return s.host.Pressure(&t.pressure, platform.PressureFields(s.parts(platform.ReadingPressure)))
+	},
+	platform.ReadingLimits: func(s *Scraper, t *tick) error {
+		return s.host.Limits(&t.limits, platform.LimitFields(s.parts(platform.ReadingLimits)))
+	},
+	platform.ReadingMemory: func(s *Scraper, t *tick) error { return s.host.Memory(&t.memory) },
+	platform.ReadingPaging: func(s *Scraper, t *tick) error { return s.host.Paging(&t.paging) },
+	platform.ReadingSwaps:  func(s *Scraper, t *tick) (err error) { t.swaps, err = s.host.Swaps(t.swaps); return err },
+}
+
+var timeMetrics = []metric{
 	{"system.boot.timestamp", need{reading: platform.ReadingBootTime}, recordBoot},
 	{"system.uptime", need{reading: platform.ReadingUptime}, recordUptime},
-	{"system.cpu.logical.count", need{reading: platform.ReadingCPUCount}, recordCPUCount},
-	{"system.cpu.time", need{reading: platform.ReadingCPUTimes}, (*Scraper).recordCPUTime},
-	{"system.memory.limit", need{reading: platform.ReadingMemory}, recordMemoryLimit},
-	{"system.memory.linux.available", need{reading: platform.ReadingMemory, on: platform.Linux}, recordMemoryAvailable},
-	{"system.memory.usage", need{reading: platform.ReadingMemory}, recordMemoryUsage},
-	{"system.memory.utilization", need{reading: platform.ReadingMemory}, recordMemoryUtilization},
-	{"system.process.count", need{fields: platform.FieldState}, (*Scraper).recordProcessCount},
+	{"system.awake.time", need{reading: platform.ReadingAwakeTime}, recordAwake},
 }
 
 func recordBoot(_ *Scraper, to *emit.Points, t *tick) {
@@ -64,7 +103,13 @@ func recordBoot(_ *Scraper, to *emit.Points, t *tick) {
 }
 
 func recordUptime(_ *Scraper, to *emit.Points, t *tick) {
-	if t.uptimeOK {
+	if t.uptime > 0 {
 		to.Double(t.uptime.Seconds())
+	}
+}
+
+func recordAwake(_ *Scraper, to *emit.Points, t *tick) {
+	if t.awake > 0 {
+		to.Double(t.awake.Seconds())
 	}
 }

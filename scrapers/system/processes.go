@@ -8,6 +8,10 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
+var processMetrics = []metric{
+	{"system.process.count", need{fields: platform.FieldState}, (*Scraper).recordProcessCount},
+}
+
 // states are the values of process.state, and on which systems each has a
 // point even where no process is in it, so that its series goes on. The others
 // have one from when they are first seen.

@@ -8,7 +8,8 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"time"
+	"maps"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -19,22 +20,20 @@ import (
 //go:embed metadata.yaml
 var metadataYAML []byte
 
-// host is what is read beyond the snapshot, of a *platform.Host.
-type host interface {
-	Uptime() (time.Duration, error)
-	Memory(*platform.Memory) error
-}
-
 // Scraper emits the metrics of the host as a whole. Not for concurrent use.
 type Scraper struct {
-	host    host
+	host    *platform.Host
 	on      platform.OS
 	scope   *emit.Scope
 	metrics []enabledMetric
+	tick    tick
+	// read reads one row of readings; tests have another.
+	read func(platform.Reading, *tick) error
 
 	// What must not be forgotten from one scrape to the next.
-	total  steadyTimes
-	perCPU map[int]*steadyTimes
+	cpu    cpuState
+	soft   wrapping
+	faults minorFaults
 	seen   [platform.NumStates]bool
 }
 
@@ -47,20 +46,24 @@ type enabledMetric struct {
 // New makes a scraper of what cfg enables. version is that of the
 // instrumentation scope.
 func New(host *platform.Host, cfg *Config, version string) (*Scraper, error) {
-	return newScraper(host, platform.ThisOS(), cfg, version)
+	s, err := newScraper(platform.ThisOS(), cfg, version)
+	if err == nil {
+		s.host = host
+	}
+	return s, err
 }
 
-func newScraper(host host, on platform.OS, cfg *Config, version string) (*Scraper, error) {
+func newScraper(on platform.OS, cfg *Config, version string) (*Scraper, error) {
 	catalog, err := emit.Parse(metadataYAML)
 	if err != nil {
 		return nil, err
 	}
 	s := &Scraper{
-		host:   host,
-		on:     on,
-		scope:  emit.NewScope(catalog, cfg.Metrics, version),
-		perCPU: map[int]*steadyTimes{},
+		on:    on,
+		scope: emit.NewScope(catalog, cfg.Metrics, version),
+		cpu:   newCPUState(),
 	}
+	s.read = func(r platform.Reading, t *tick) error { return readings[r](s, t) }
 	for i := range metrics {
 		if points := s.scope.Points(metrics[i].name); points.Enabled() {
 			s.metrics = append(s.metrics, enabledMetric{&metrics[i], points})
@@ -82,7 +85,7 @@ func (s *Scraper) Fields() platform.Fields {
 // that could not be read; what could be read is emitted all the same. An error
 // of consume is none of the scrape.
 func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
-	t, err := s.read(snap)
+	t, err := s.readAll(snap)
 	md := pmetric.NewMetrics()
 	resource := s.scope.Resource(md.ResourceMetrics().AppendEmpty(), snap.Boot, snap.Time)
 	for _, m := range s.metrics {
@@ -98,21 +101,17 @@ func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume fun
 	return err
 }
 
-// read reads what the enabled metrics take and the snapshot does not have.
-func (s *Scraper) read(snap *platform.Snapshot) (*tick, error) {
-	t := &tick{Snapshot: snap}
+// readAll reads what the enabled metrics take and the snapshot does not have.
+func (s *Scraper) readAll(snap *platform.Snapshot) (*tick, error) {
+	t := &s.tick
+	t.begin(snap)
 	var errs []error
-	if s.needs(platform.ReadingUptime) {
-		var err error
-		if t.uptime, err = s.host.Uptime(); err != nil {
-			errs = append(errs, fmt.Errorf("uptime: %w", err))
+	for _, r := range slices.Sorted(maps.Keys(readings)) {
+		if !s.needs(r) {
+			continue
 		}
-		t.uptimeOK = err == nil
-	}
-	if s.needs(platform.ReadingMemory) {
-		if err := s.host.Memory(&t.memory); err != nil {
-			errs = append(errs, fmt.Errorf("memory: %w", err))
-			t.memory = platform.Memory{}
+		if err := s.read(r, t); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", r, err))
 		}
 	}
 	if s.Fields() != 0 && snap.ProcessesErr != nil {
@@ -124,12 +123,31 @@ func (s *Scraper) read(snap *platform.Snapshot) (*tick, error) {
 // needs tells whether an enabled metric that this system can give takes a
 // reading.
 func (s *Scraper) needs(r platform.Reading) bool {
-	for _, m := range s.metrics {
-		if m.needs.fields == 0 && m.needs.reading == r && m.needs.met(s.on) {
+	for i := range s.metrics {
+		m := &s.metrics[i]
+		if m.needs.fields == 0 && m.reading() == r && m.needs.met(s.on) {
 			return true
 		}
 	}
 	return false
+}
+
+// reading is what the metric takes as the user wants it.
+func (m *enabledMetric) reading() platform.Reading {
+	if m.needs.by != "" && m.points.WantsEach(m.needs.by) {
+		return m.needs.each
+	}
+	return m.needs.reading
+}
+
+// parts are those of a reading that the enabled metrics take.
+func (s *Scraper) parts(r platform.Reading) (parts uint8) {
+	for i := range s.metrics {
+		if m := &s.metrics[i]; m.reading() == r {
+			parts |= m.needs.parts
+		}
+	}
+	return parts
 }
 
 // Missing names the enabled metrics that a system cannot give.

@@ -26,38 +26,32 @@ var (
 	now  = boot.Add(4*time.Hour + 30*time.Second)
 )
 
-// fakeHost answers what it holds and counts what it is asked.
+// fakeHost answers what it holds and notes what it is asked.
 type fakeHost struct {
-	uptime               time.Duration
-	memory               platform.Memory
-	uptimeErr, memoryErr error
-	asked                []string
+	tick
+	errs  map[platform.Reading]error
+	asked []string
 }
 
-func (h *fakeHost) Uptime() (time.Duration, error) {
-	h.asked = append(h.asked, "uptime")
-	return h.uptime, h.uptimeErr
-}
-
-func (h *fakeHost) Memory(m *platform.Memory) error {
-	h.asked = append(h.asked, "memory")
-	*m = h.memory
-	return h.memoryErr
+func (h *fakeHost) read(r platform.Reading, t *tick) error {
+	h.asked = append(h.asked, r.String())
+	h.Snapshot = t.Snapshot
+	*t = h.tick
+	return h.errs[r]
 }
 
 const allMemory = platform.MemoryTotal | platform.MemoryAvailable | platform.MemoryFree | platform.MemoryBuffers | platform.MemoryCached
 
 func machine() *fakeHost {
-	return &fakeHost{
+	return &fakeHost{tick: tick{
 		uptime: 14430*time.Second + 250*time.Millisecond,
 		memory: platform.Memory{Got: allMemory, Total: 1000, Available: 750, Free: 125, Buffers: 25, Cached: 500},
-	}
+	}}
 }
 
 // A table that was not read counts nothing, not no processes.
 func TestProcessCountUnread(t *testing.T) {
-	s, err := newScraper(machine(), platform.Linux, new(NewConfig()), "1")
-	require.NoError(t, err)
+	s := scraperOn(t, platform.Linux, machine(), "")
 	var md pmetric.Metrics
 	require.NoError(t, s.Scrape(t.Context(), &platform.Snapshot{Time: now}, func(m pmetric.Metrics) error { md = m; return nil }))
 	for _, line := range emittest.Lines(md) {
@@ -88,11 +82,12 @@ func snapshot() *platform.Snapshot {
 	}
 }
 
-func scraperOn(t *testing.T, on platform.OS, h host, yaml string) *Scraper {
+func scraperOn(t *testing.T, on platform.OS, h *fakeHost, yaml string) *Scraper {
 	cfg, err := configured(t, yaml)
 	require.NoError(t, err)
-	s, err := newScraper(h, on, &cfg, "1.2.3")
+	s, err := newScraper(on, &cfg, "1.2.3")
 	require.NoError(t, err)
+	s.read = h.read
 	return s
 }
 
@@ -390,8 +385,11 @@ func TestStatesByOS(t *testing.T) {
 // TestErrors: what cannot be read is told, and the rest is emitted.
 func TestErrors(t *testing.T) {
 	h := machine()
-	h.uptimeErr = fmt.Errorf("/proc/uptime: %w", platform.ErrMalformed)
-	h.memoryErr = fmt.Errorf("/proc/meminfo: %w", platform.ErrAccessDenied)
+	h.tick = tick{}
+	h.errs = map[platform.Reading]error{
+		platform.ReadingUptime: fmt.Errorf("/proc/uptime: %w", platform.ErrMalformed),
+		platform.ReadingMemory: fmt.Errorf("/proc/meminfo: %w", platform.ErrAccessDenied),
+	}
 	snap := snapshot()
 	snap.ProcessesErr = fmt.Errorf("/proc: %w", platform.ErrTimeoutExpired)
 	lines, err := scrape(t, scraperOn(t, platform.Linux, h, ""), snap)
@@ -424,7 +422,9 @@ func TestPayForWhatIsEnabled(t *testing.T) {
 		asked  []string
 		fields platform.Fields
 	}{
-		"all":       {platform.Linux, "", []string{"uptime", "memory"}, platform.FieldState},
+		"all": {platform.Linux, "", []string{
+			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging",
+		}, platform.FieldState},
 		"memory":    {platform.Linux, only("system.memory.linux.available", "enabled: true"), []string{"memory"}, 0},
 		"uptime":    {platform.Linux, only("system.uptime", "enabled: true"), []string{"uptime"}, 0},
 		"cpu":       {platform.Linux, only("system.cpu.time", "enabled: true"), nil, 0},
@@ -443,8 +443,15 @@ func TestMissingAndUses(t *testing.T) {
 	s := scraperOn(t, platform.Linux, machine(), "metrics: {system.uptime: {enabled: false}}")
 	assert.Empty(t, s.Missing(platform.Linux))
 	assert.Equal(t, []string{
-		"system.boot.timestamp", "system.cpu.logical.count", "system.cpu.time", "system.memory.limit",
-		"system.memory.linux.available", "system.memory.usage", "system.memory.utilization", "system.process.count",
+		"system.boot.timestamp",
+		"system.cpu.logical.count", "system.cpu.physical.count", "system.cpu.time", "system.cpu.frequency",
+		"system.cpu.context_switches", "system.cpu.interrupts", "system.process.created",
+		"system.cpu.load_average.1m", "system.cpu.load_average.5m", "system.cpu.load_average.15m",
+		"system.cpu.linux.pressure.time", "system.memory.linux.pressure.time", "system.disk.linux.pressure.time", "system.process.limit",
+		"system.memory.limit", "system.memory.usage", "system.memory.utilization", "system.memory.linux.available", "system.memory.linux.slab.usage",
+		"system.memory.linux.oom_kills", "system.paging.faults", "system.paging.io", "system.paging.operations",
+		"system.paging.usage", "system.paging.utilization",
+		"system.process.count",
 	}, s.Missing(0))
 	for _, os := range platform.Systems {
 		if os.OS != platform.Linux {

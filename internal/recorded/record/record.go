@@ -4,21 +4,19 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"github.com/hostscope/hostscope/internal/recorded"
+	"github.com/hostscope/hostscope/platform"
 )
 
 // recorder collects the files of one machine.
@@ -31,15 +29,21 @@ type recorder struct {
 	files []recorded.File
 }
 
-// ofProcess are the files of one process, after its links.
-var ofProcess = []string{"stat", "statm", "status", "io", "cmdline", "comm"}
-
 // ofHost are the files of the host that need no second look.
-var ofHost = []string{"proc/stat", "proc/meminfo", "proc/uptime", "proc/sys/kernel/hostname", "etc/hostname", "etc/machine-id"}
+var ofHost = []string{
+	"proc/stat", "proc/meminfo", "proc/uptime", "proc/loadavg", "proc/vmstat", "proc/swaps", "proc/cpuinfo",
+	"proc/pressure/cpu", "proc/pressure/memory", "proc/pressure/io",
+	"proc/sys/kernel/hostname", "proc/sys/kernel/pid_max", "proc/sys/kernel/threads-max", "proc/sys/fs/file-nr",
+	"etc/hostname", "etc/machine-id",
+}
 
 func (r *recorder) record(pids []string) (*recorded.Host, error) {
 	r.users = map[string]bool{}
-	host := &recorded.Host{OS: "linux", Now: time.Now().UTC(), PageSize: os.Getpagesize()}
+	awake, err := r.awake()
+	if err != nil {
+		return nil, err
+	}
+	host := &recorded.Host{OS: "linux", Now: time.Now().UTC(), PageSize: os.Getpagesize(), Awake: awake}
 	for _, name := range ofHost {
 		if err := r.file(name); err != nil {
 			return nil, err
@@ -54,7 +58,7 @@ func (r *recorder) record(pids []string) (*recorded.Host, error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(r.passwd(), r.power()); err != nil {
+	if err := errors.Join(r.passwd(), r.power(), r.cpus()); err != nil {
 		return nil, err
 	}
 	host.Files = r.files
@@ -64,6 +68,20 @@ func (r *recorder) record(pids []string) (*recorded.Host, error) {
 		host.About += "\nNames, arguments and paths were replaced."
 	}
 	return host, nil
+}
+
+// awake is how long the machine that this runs on has been awake, 0 for
+// another one.
+func (r *recorder) awake() (time.Duration, error) {
+	if r.root != "/" {
+		return 0, nil
+	}
+	host, err := platform.Open(platform.Root{}, platform.Machine{})
+	if err != nil {
+		return 0, err
+	}
+	defer host.Close()
+	return host.AwakeTime()
 }
 
 func (r *recorder) path(name string) string { return filepath.Join(r.root, filepath.FromSlash(name)) }
@@ -84,7 +102,7 @@ func (r *recorder) pid(pid string) (string, error) {
 func (r *recorder) file(name string) error {
 	f := recorded.File{Name: name, Mode: 0o644}
 	var err error
-	switch f.Data, err = os.ReadFile(r.path(name)); {
+	switch f.Data, err = r.read(name); {
 	case gone(err):
 		return nil
 	case errors.Is(err, fs.ErrPermission):
@@ -99,84 +117,18 @@ func (r *recorder) file(name string) error {
 	return nil
 }
 
-// process adds one process, which has to be there.
-func (r *recorder) process(pid string) error {
-	dir := "proc/" + pid
-	if _, err := os.Stat(r.path(dir)); err != nil {
-		return err
-	}
-	folder := recorded.File{Name: dir, Mode: fs.ModeDir | 0o755}
-	exe, err := os.Readlink(r.path(dir + "/exe"))
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		folder.Note = "exe: permission denied"
-	case gone(err):
-	case err != nil:
-		return err
-	}
-	r.files = append(r.files, folder)
-	if exe != "" {
-		r.link(dir+"/exe", exe, program)
-	}
-	for _, name := range ofProcess {
-		if err := r.file(dir + "/" + name); err != nil {
-			return err
-		}
-		if last := r.files[len(r.files)-1]; path.Base(last.Name) == "status" {
-			r.seen(last.Data)
-		}
-	}
-	return r.descriptors(dir + "/fd")
-}
+// patience is how long a driver is waited for that has no answer yet: to the
+// runtime, files of sysfs can be polled.
+const patience = time.Second
 
-// descriptors adds the folder of the open files of a process.
-func (r *recorder) descriptors(dir string) error {
-	entries, err := os.ReadDir(r.path(dir))
-	folder := recorded.File{Name: dir, Mode: fs.ModeDir | 0o755}
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		folder.Mode = fs.ModeDir
-	case gone(err):
-		if _, err := os.Stat(r.path(dir)); err != nil {
-			return nil
-		}
-		folder.Note = "a listing fails as if it were not there"
-	case err != nil:
-		return err
+func (r *recorder) read(name string) ([]byte, error) {
+	f, err := os.Open(r.path(name))
+	if err != nil {
+		return nil, err
 	}
-	r.files = append(r.files, folder)
-	slices.SortFunc(entries, func(a, b fs.DirEntry) int { // 2 before 10
-		return cmp.Or(cmp.Compare(len(a.Name()), len(b.Name())), cmp.Compare(a.Name(), b.Name()))
-	})
-	for _, e := range entries {
-		target, err := os.Readlink(r.path(dir + "/" + e.Name()))
-		if gone(err) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		r.link(dir+"/"+e.Name(), target, openFile)
-	}
-	return nil
-}
-
-func (r *recorder) link(name, target string, scrub func(string) string) {
-	if !r.private {
-		target = scrub(target)
-	}
-	r.files = append(r.files, recorded.File{Name: name, Mode: fs.ModeSymlink, Target: target})
-}
-
-// seen notes the users of a status file.
-func (r *recorder) seen(status []byte) {
-	for line := range bytes.Lines(status) {
-		if uids, ok := bytes.CutPrefix(line, []byte("Uid:")); ok {
-			for _, uid := range bytes.Fields(uids) {
-				r.users[string(uid)] = true
-			}
-		}
-	}
+	defer f.Close()
+	_ = f.SetReadDeadline(time.Now().Add(patience)) // other files have none, nor need one
+	return io.ReadAll(f)
 }
 
 // power adds the power supplies. In sysfs each is a link to a folder.
@@ -198,7 +150,30 @@ func (r *recorder) power() error {
 	return err
 }
 
-// gone tells whether what was to be read is not there, or no longer.
+// cpus adds which CPUs are of one core, and the policies of their frequency.
+func (r *recorder) cpus() error {
+	const dir = "sys/devices/system/cpu"
+	var errs []error
+	for _, files := range []string{
+		"cpu[0-9]*/topology/core_cpus_list", "cpu[0-9]*/topology/thread_siblings_list",
+		"cpufreq/policy*/affected_cpus", "cpufreq/policy*/scaling_cur_freq", "cpufreq/policy*/scaling_min_freq", "cpufreq/policy*/scaling_max_freq",
+	} {
+		names, err := filepath.Glob(r.path(dir + "/" + files))
+		errs = append(errs, err)
+		for _, name := range names {
+			name, err := filepath.Rel(r.root, name)
+			errs = append(errs, err, r.file(filepath.ToSlash(name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// gone tells whether what was to be read is not there, no longer, or not now.
 func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH)
+	for _, is := range []error{fs.ErrNotExist, syscall.ESRCH, syscall.EOPNOTSUPP, syscall.EAGAIN, syscall.EBUSY, os.ErrDeadlineExceeded} {
+		if errors.Is(err, is) {
+			return true
+		}
+	}
+	return false
 }

@@ -47,7 +47,9 @@ func TestRecordTwice(t *testing.T) {
 	}
 	second, err := again.record(pids)
 	require.NoError(t, err)
-	second.Now, second.About = first.Now, first.About
+	assert.Equal(t, runtime.GOOS == "linux", first.Awake > 0)
+	assert.Zero(t, second.Awake, "another machine")
+	second.Now, second.Awake, second.About = first.Now, first.Awake, first.About
 	same, err := second.Format()
 	require.NoError(t, err)
 	assert.Equal(t, string(text), string(same))
@@ -74,8 +76,31 @@ root:x:0:0:The boss:/root:/bin/bash
 nobody:x:65534:65534:nobody:/:/bin/false
 jane:x:1000:1000:Jane Doe:/home/jane:/bin/zsh
 joe:x:1001:1001:Joe Doe:/home/joe:/bin/zsh
+-- proc/cpuinfo --
+processor	: 0
+Serial		: 10000000a1b2c3d4
+-- proc/swaps --
+Filename				Type		Size		Used		Priority
+/dev/sda2                               partition	8		0		-2
+/home/jane/swap                         file		8		0		-3
 -- proc/7/ --
 exe -> /home/jane/bin/tool (deleted)
+cwd -> /home/jane/bin
+root -> /
+-- proc/7/environ ;escaped --
+HOME=/home/jane\0\
+garbage\0\
+-- proc/7/smaps --
+00400000-00500000 r-xp 00001000 fd:02 173521 /home/jane/bin/tool (deleted)
+Rss: 40 kB
+00500000-00600000 r-xp 00001000 fd:02 173522 /usr/lib/libc.so.6
+00600000-00601000 rw-s 00000000 00:00 0 [heap]
+-- proc/7/fdinfo/3 --
+pos:	0
+-- proc/7/task/7/stat --
+7 (tool) S
+-- proc/7/task/10/stat --
+10 (tool) S
 -- proc/7/status --
 Name:	tool
 Uid:	1001	0	0	65534
@@ -100,12 +125,21 @@ POWER_SUPPLY_TYPE=Battery
 	text, err := host.Format()
 	require.NoError(t, err)
 	_, files, _ := strings.Cut(string(text), "pagesize: "+strconv.Itoa(host.PageSize)+"\n")
-	assert.Equal(t, `-- etc/hostname --
+	assert.Equal(t, `-- proc/swaps --
+Filename				Type		Size		Used		Priority
+/dev/sda2                               partition	8		0		-2
+/path/swap                         file		8		0		-3
+-- proc/cpuinfo --
+processor	: 0
+Serial		: 0
+-- etc/hostname --
 m
 -- etc/machine-id --
 0123456789abcdef0123456789abcdef
 -- proc/7/ --
 exe -> /path/tool (deleted)
+cwd -> /folder
+root -> /
 -- proc/7/status --
 Name:	tool
 Uid:	1001	0	0	65534
@@ -113,12 +147,25 @@ Uid:	1001	0	0	65534
 /path/tool\0\
 arg1\0\
 arg2\0\
+-- proc/7/environ ;escaped --
+HOME=value\0\
+-- proc/7/smaps --
+00400000-00500000 r-xp 00001000 fd:02 173521 /path/tool (deleted)
+Rss: 40 kB
+00500000-00600000 r-xp 00001000 fd:02 173522 /usr/lib/libc.so.6
+00600000-00601000 rw-s 00000000 00:00 0 [heap]
 -- proc/7/fd/ --
 0 -> /dev/pts/3
 2 -> /file
 3 -> socket:[77]
 4 -> /file (deleted)
 10 -> /file
+-- proc/7/fdinfo/3 --
+pos:	0
+-- proc/7/task/7/stat --
+7 (tool) S
+-- proc/7/task/10/stat --
+10 (tool) S
 -- etc/passwd --
 root:x:0:0:::
 nobody:x:65534:65534:::

@@ -27,8 +27,16 @@ func (r *recorder) scrub(name string, data []byte) []byte {
 		return []byte(machineID)
 	case "cmdline":
 		return arguments(data)
+	case "environ":
+		return variables(data)
+	case "smaps":
+		return mappings(data)
 	case "uevent":
 		return serial(data)
+	case "cpuinfo":
+		return board(data)
+	case "swaps":
+		return swapFiles(data)
 	}
 	return data
 }
@@ -55,6 +63,30 @@ func arguments(data []byte) []byte {
 
 var nul = []byte{0}
 
+// variables keeps the names of an environment.
+func variables(data []byte) []byte {
+	var out []byte
+	for entry := range bytes.SplitAfterSeq(data, nul) {
+		if name, _, ok := bytes.Cut(entry, []byte("=")); ok {
+			out = append(append(out, name...), "=value\x00"...)
+		}
+	}
+	return out
+}
+
+// mappings replaces the paths of mapped files, of which a line of six columns
+// has the last.
+func mappings(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if i := bytes.IndexByte(line, '/'); i > 0 && bytes.IndexByte(line, '-') < bytes.IndexByte(line, ' ') {
+			line = append(append(bytes.Clone(line[:i]), program(string(bytes.TrimSuffix(line[i:], []byte("\n"))))...), '\n')
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
 // serial replaces the serial number of a power supply.
 func serial(data []byte) []byte {
 	const key = "POWER_SUPPLY_SERIAL_NUMBER="
@@ -62,6 +94,30 @@ func serial(data []byte) []byte {
 	for line := range bytes.Lines(data) {
 		if bytes.HasPrefix(line, []byte(key)) {
 			line = []byte(key + "0\n")
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
+// board replaces the serial number of an ARM board.
+func board(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if key, _, ok := bytes.Cut(line, []byte(":")); ok && string(bytes.TrimSpace(key)) == "Serial" {
+			line = append(bytes.Clone(key), ": 0\n"...)
+		}
+		out = append(out, line...)
+	}
+	return out
+}
+
+// swapFiles replaces the paths of files that are swapped to; devices have none.
+func swapFiles(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if name, _, ok := bytes.Cut(line, []byte(" ")); ok && bytes.HasPrefix(name, []byte("/")) && !bytes.HasPrefix(name, []byte("/dev/")) {
+			line = append([]byte("/path/"+path.Base(string(name))), line[len(name):]...)
 		}
 		out = append(out, line...)
 	}
@@ -94,6 +150,14 @@ func openFile(target string) string {
 		return "/file" + deleted
 	}
 	return "/file"
+}
+
+// folderPath replaces the path of a folder that is not everybody's.
+func folderPath(target string) string {
+	if target == "/" {
+		return target
+	}
+	return "/folder"
 }
 
 // passwd adds the users that were seen, people under other names.

@@ -5,6 +5,7 @@ package procfs
 
 import (
 	"bytes"
+	"math"
 	"time"
 
 	"github.com/hostscope/hostscope/platform/internal/parse"
@@ -23,17 +24,44 @@ type HostStat struct {
 	Total CPU
 	CPUs  []CPU // the logical CPUs that are online; its memory is used again
 	Boot  int64 // seconds since 1970
+	Activity
 }
+
+// Activity is what a kernel did since boot, and what its threads do now. Has
+// tells which lines were there.
+type Activity struct {
+	Has                                         ActivityLines
+	ContextSwitches, Interrupts, SoftInterrupts uint64
+	Forks                                       uint64 // threads too
+	Running, Blocked                            uint64 // threads
+}
+
+// ActivityLines is a set of lines of /proc/stat.
+type ActivityLines uint8
+
+// The lines of Activity.
+const (
+	StatContextSwitches ActivityLines = 1 << iota
+	StatInterrupts
+	StatSoftInterrupts
+	StatForks
+	StatRunning
+	StatBlocked
+)
 
 // Host decodes /proc/stat.
 func Host(b []byte, s *HostStat) error {
 	s.CPUs = s.CPUs[:0]
+	s.Activity = Activity{}
 	total, boot := false, false
 	for len(b) > 0 {
+		// Of a line only the start is looked at: that of the interrupts has a
+		// number for each, of which a big host has thousands.
 		var line []byte
 		line, b = parse.Line(b)
+		key, rest, ok := parse.Split(line, ' ')
 		switch {
-		case bytes.HasPrefix(line, cpuPrefix):
+		case bytes.HasPrefix(key, cpuPrefix):
 			number, rest, numbered := parse.Uint(line[len(cpuPrefix):])
 			if !numbered {
 				rest = line[len(cpuPrefix):]
@@ -47,8 +75,12 @@ func Host(b []byte, s *HostStat) error {
 			} else {
 				s.Total, total = cpu, true
 			}
-		case bytes.HasPrefix(line, btimePrefix):
-			if s.Boot, boot = parse.Only(line[len(btimePrefix):]); !boot {
+		case string(key) == "btime":
+			if s.Boot, boot = parse.Only(rest); !boot {
+				return parse.ErrSyntax
+			}
+		case ok:
+			if !s.read(key, rest) {
 				return parse.ErrSyntax
 			}
 		}
@@ -59,10 +91,36 @@ func Host(b []byte, s *HostStat) error {
 	return nil
 }
 
-var (
-	cpuPrefix   = []byte("cpu")
-	btimePrefix = []byte("btime ")
-)
+var cpuPrefix = []byte("cpu")
+
+// read reads the first number of a line, if it is one of Activity.
+func (a *Activity) read(key, rest []byte) bool {
+	var at *uint64
+	var line ActivityLines
+	switch string(key) {
+	case "ctxt":
+		at, line = &a.ContextSwitches, StatContextSwitches
+	case "intr":
+		at, line = &a.Interrupts, StatInterrupts
+	case "softirq":
+		at, line = &a.SoftInterrupts, StatSoftInterrupts
+	case "processes":
+		at, line = &a.Forks, StatForks
+	case "procs_running":
+		at, line = &a.Running, StatRunning
+	case "procs_blocked":
+		at, line = &a.Blocked, StatBlocked
+	default:
+		return true
+	}
+	n, rest, ok := parse.Uint(rest)
+	if !ok || n > math.MaxInt64 || len(rest) > 0 && rest[0] != ' ' {
+		return false
+	}
+	*at = n
+	a.Has |= line
+	return true
+}
 
 // cpuTicks reads up to ten numbers; the first four are always there.
 func cpuTicks(b []byte, ticks *[10]uint64) bool {
@@ -96,54 +154,4 @@ func Uptime(b []byte) (time.Duration, error) {
 		unit /= 10
 	}
 	return time.Duration(s)*time.Second + time.Duration(n)*unit, nil
-}
-
-// Meminfo is /proc/meminfo as far as it is used, in bytes.
-type Meminfo struct {
-	// Has tells which lines were there.
-	Has                                     MeminfoLines
-	Total, Free, Available, Buffers, Cached uint64
-}
-
-// MeminfoLines is a set of lines of /proc/meminfo.
-type MeminfoLines uint8
-
-// The lines that are read.
-const (
-	MemTotal MeminfoLines = 1 << iota
-	MemFree
-	MemAvailable // since Linux 3.14
-	MemBuffers
-	MemCached
-)
-
-// Memory decodes /proc/meminfo.
-func Memory(b []byte, m *Meminfo) error {
-	*m = Meminfo{}
-	parse.KeyUint(b, func(key []byte, n uint64) {
-		var at *uint64
-		var line MeminfoLines
-		switch string(key) {
-		case "MemTotal":
-			at, line = &m.Total, MemTotal
-		case "MemFree":
-			at, line = &m.Free, MemFree
-		case "MemAvailable":
-			at, line = &m.Available, MemAvailable
-		case "Buffers":
-			at, line = &m.Buffers, MemBuffers
-		case "Cached":
-			at, line = &m.Cached, MemCached
-		default:
-			return
-		}
-		if n < 1<<53 { // kB; more would not fit an int64 of bytes
-			*at = n << 10
-			m.Has |= line
-		}
-	})
-	if m.Has&MemTotal == 0 {
-		return parse.ErrSyntax
-	}
-	return nil
 }

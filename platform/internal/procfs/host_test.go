@@ -4,6 +4,7 @@
 package procfs
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -37,6 +38,10 @@ func TestHost(t *testing.T) {
 			{1, [10]uint64{16786, 3, 4348, 127963, 358, 1, 104, 12, 3, 2}},
 		},
 		Boot: 1795440627,
+		Activity: Activity{
+			Has:             StatContextSwitches | StatInterrupts | StatSoftInterrupts | StatForks | StatRunning | StatBlocked,
+			ContextSwitches: 1814356, Interrupts: 1094629, SoftInterrupts: 257510, Forks: 22255, Running: 10,
+		},
 	}, got)
 
 	// A CPU that went offline has no line; the next reading starts afresh.
@@ -56,6 +61,10 @@ func TestHostMalformed(t *testing.T) {
 		"cpu  1 2 3 4\nbtime x\n",
 		"cpu  1 2 3 99999999999999999999\nbtime 1\n",
 		"cpu  1 2 3 4\ncpu99999999999 1 2 3 4\nbtime 1\n",
+		"cpu  1 2 3 4\nbtime 1\nctxt x\n",
+		"cpu  1 2 3 4\nbtime 1\nintr \n",
+		"cpu  1 2 3 4\nbtime 1\nsoftirq 1x\n",
+		"cpu  1 2 3 4\nbtime 1\nprocesses 9223372036854775808\n",
 	} {
 		var s HostStat
 		assert.ErrorIs(t, Host([]byte(in), &s), parse.ErrSyntax, "%q", in)
@@ -75,59 +84,38 @@ func TestUptime(t *testing.T) {
 	}
 }
 
-// Recorded as above, shortened.
-const meminfo = `MemTotal:       24683656 kB
-MemFree:        23121372 kB
-MemAvailable:   23925132 kB
-Buffers:           31468 kB
-Cached:           866744 kB
-SwapCached:            0 kB
-HugePages_Total:       0
-`
-
-func TestMemory(t *testing.T) {
-	var got Meminfo
-	require.NoError(t, Memory([]byte(meminfo), &got))
-	assert.Equal(t, Meminfo{
-		Has:   MemTotal | MemFree | MemAvailable | MemBuffers | MemCached,
-		Total: 24683656 << 10, Free: 23121372 << 10, Available: 23925132 << 10, Buffers: 31468 << 10, Cached: 866744 << 10,
-	}, got)
-
-	// Linux before 3.14 does not know what is available.
-	require.NoError(t, Memory([]byte(strings.Replace(meminfo, "MemAvailable", "Other", 1)), &got))
-	assert.Equal(t, MemTotal|MemFree|MemBuffers|MemCached, got.Has)
-	assert.Zero(t, got.Available)
-
-	for _, in := range []string{"", "MemFree: 1 kB\n", "MemTotal: x kB\n", "MemTotal: 9007199254740992 kB\n"} {
-		assert.ErrorIs(t, Memory([]byte(in), &got), parse.ErrSyntax, "%q", in)
-	}
-}
-
 func TestHostNoAllocation(t *testing.T) {
-	stat, mem, up := []byte(hostStat), []byte(meminfo), []byte("1499.74 2570.40\n")
+	stat, up := []byte(hostStat), []byte("1499.74 2570.40\n")
 	var s HostStat
-	var m Meminfo
 	require.NoError(t, Host(stat, &s)) // makes room for the CPUs once
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		_ = Host(stat, &s)
-		_ = Memory(mem, &m)
 		_, _ = Uptime(up)
 	}))
 }
 
 func FuzzHost(f *testing.F) {
-	for _, s := range []string{hostStat, meminfo, "1499.74 2570.40\n"} {
+	for _, s := range []string{hostStat, "1499.74 2570.40\n"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var s HostStat
-		_ = Host(b, &s)
-		var m Meminfo
-		if Memory(b, &m) == nil {
-			assert.NotZero(t, m.Has&MemTotal)
+		if Host(b, &s) == nil {
+			assert.LessOrEqual(t, s.ContextSwitches, uint64(math.MaxInt64))
 		}
 		if up, err := Uptime(b); err == nil {
 			assert.GreaterOrEqual(t, up, time.Duration(0))
 		}
 	})
+}
+
+// BenchmarkHost is a host with 128 CPUs and 4,000 interrupts.
+func BenchmarkHost(b *testing.B) {
+	stat := []byte(strings.Replace(hostStat, " 0 0 0 0 0 0 0 0", strings.Repeat(" 123", 4000), 1))
+	var s HostStat
+	for b.Loop() {
+		if err := Host(stat, &s); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

@@ -42,3 +42,25 @@ func Number(b []byte) (int64, error) {
 	}
 	return n, nil
 }
+
+// FileNr decodes /proc/sys/fs/file-nr: how many open files there are, how many
+// of those are not in use (none since Linux 2.6), and how many there may be,
+// which is [math.MaxInt64] for any number.
+func FileNr(b []byte) (count, limit uint64, err error) {
+	var n [3]uint64
+	for i := range n {
+		end := byte('\t')
+		if i == len(n)-1 {
+			end = '\n'
+		}
+		v, rest, ok := parse.Uint(b)
+		if !ok || len(rest) == 0 || rest[0] != end {
+			return 0, 0, parse.ErrSyntax
+		}
+		n[i], b = v, rest[1:]
+	}
+	if n[1] > n[0] || n[0] > math.MaxInt64 {
+		return 0, 0, parse.ErrSyntax
+	}
+	return n[0] - n[1], min(n[2], math.MaxInt64), nil
+}

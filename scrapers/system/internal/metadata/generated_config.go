@@ -4,9 +4,86 @@ package metadata
 
 import (
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/collector/confmap"
 )
+
+// HwCPUSpeedLimitMetricAttributeKey specifies the key of an attribute for the hw.cpu.speed.limit metric.
+type HwCPUSpeedLimitMetricAttributeKey string
+
+const (
+	HwCPUSpeedLimitMetricAttributeKeyHwID        HwCPUSpeedLimitMetricAttributeKey = "hw.id"
+	HwCPUSpeedLimitMetricAttributeKeyHwLimitType HwCPUSpeedLimitMetricAttributeKey = "hw.limit_type"
+	HwCPUSpeedLimitMetricAttributeKeyHwName      HwCPUSpeedLimitMetricAttributeKey = "hw.name"
+)
+
+// HwCPUSpeedLimitMetricConfig provides config for the hw.cpu.speed.limit metric.
+type HwCPUSpeedLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwCPUSpeedLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwCPUSpeedLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwCPUSpeedLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName:
+		default:
+			return fmt.Errorf("metric hw.cpu.speed.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.limit_type, hw.name]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwCPUSpeedLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.cpu.speed.limit metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwCPUSpeedLimitMetricAttributeKeyHwLimitType) {
+		return fmt.Errorf("hw.limit_type is a required attribute for hw.cpu.speed.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemAwakeTimeMetricConfig provides config for the system.awake.time metric.
+type SystemAwakeTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemAwakeTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
 
 // SystemBootTimestampMetricConfig provides config for the system.boot.timestamp metric.
 type SystemBootTimestampMetricConfig struct {
@@ -28,6 +105,254 @@ func (ms *SystemBootTimestampMetricConfig) Unmarshal(parser *confmap.Conf) error
 	return nil
 }
 
+// SystemCPUContextSwitchesMetricConfig provides config for the system.cpu.context_switches metric.
+type SystemCPUContextSwitchesMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPUContextSwitchesMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemCPUFrequencyMetricAttributeKey specifies the key of an attribute for the system.cpu.frequency metric.
+type SystemCPUFrequencyMetricAttributeKey string
+
+const (
+	SystemCPUFrequencyMetricAttributeKeyCPULogicalNumber SystemCPUFrequencyMetricAttributeKey = "cpu.logical_number"
+)
+
+// SystemCPUFrequencyMetricConfig provides config for the system.cpu.frequency metric.
+type SystemCPUFrequencyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                 `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemCPUFrequencyMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemCPUFrequencyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemCPUFrequencyMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemCPUFrequencyMetricAttributeKeyCPULogicalNumber:
+		default:
+			return fmt.Errorf("metric system.cpu.frequency doesn't have an attribute %v, valid attributes: [cpu.logical_number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemCPUInterruptsMetricConfig provides config for the system.cpu.interrupts metric.
+type SystemCPUInterruptsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPUInterruptsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemCPULinuxGuestTimeMetricAttributeKey specifies the key of an attribute for the system.cpu.linux.guest.time metric.
+type SystemCPULinuxGuestTimeMetricAttributeKey string
+
+const (
+	SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode     SystemCPULinuxGuestTimeMetricAttributeKey = "cpu.mode"
+	SystemCPULinuxGuestTimeMetricAttributeKeyCPULogicalNumber SystemCPULinuxGuestTimeMetricAttributeKey = "cpu.logical_number"
+)
+
+// SystemCPULinuxGuestTimeMetricConfig provides config for the system.cpu.linux.guest.time metric.
+type SystemCPULinuxGuestTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemCPULinuxGuestTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemCPULinuxGuestTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemCPULinuxGuestTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode, SystemCPULinuxGuestTimeMetricAttributeKeyCPULogicalNumber:
+		default:
+			return fmt.Errorf("metric system.cpu.linux.guest.time doesn't have an attribute %v, valid attributes: [cpu.mode, cpu.logical_number]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode) {
+		return fmt.Errorf("cpu.mode is a required attribute for system.cpu.linux.guest.time metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemCPULinuxPressureTimeMetricAttributeKey specifies the key of an attribute for the system.cpu.linux.pressure.time metric.
+type SystemCPULinuxPressureTimeMetricAttributeKey string
+
+const (
+	SystemCPULinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope SystemCPULinuxPressureTimeMetricAttributeKey = "system.linux.pressure.scope"
+)
+
+// SystemCPULinuxPressureTimeMetricConfig provides config for the system.cpu.linux.pressure.time metric.
+type SystemCPULinuxPressureTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemCPULinuxPressureTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemCPULinuxPressureTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemCPULinuxPressureTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemCPULinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope:
+		default:
+			return fmt.Errorf("metric system.cpu.linux.pressure.time doesn't have an attribute %v, valid attributes: [system.linux.pressure.scope]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemCPULoadAverage15mMetricConfig provides config for the system.cpu.load_average.15m metric.
+type SystemCPULoadAverage15mMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPULoadAverage15mMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemCPULoadAverage1mMetricConfig provides config for the system.cpu.load_average.1m metric.
+type SystemCPULoadAverage1mMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPULoadAverage1mMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemCPULoadAverage5mMetricConfig provides config for the system.cpu.load_average.5m metric.
+type SystemCPULoadAverage5mMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPULoadAverage5mMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // SystemCPULogicalCountMetricConfig provides config for the system.cpu.logical.count metric.
 type SystemCPULogicalCountMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -35,6 +360,46 @@ type SystemCPULogicalCountMetricConfig struct {
 }
 
 func (ms *SystemCPULogicalCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemCPUPhysicalCountMetricConfig provides config for the system.cpu.physical.count metric.
+type SystemCPUPhysicalCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPUPhysicalCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemCPUSoftInterruptsMetricConfig provides config for the system.cpu.soft_interrupts metric.
+type SystemCPUSoftInterruptsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemCPUSoftInterruptsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -97,6 +462,143 @@ func (ms *SystemCPUTimeMetricConfig) Validate() error {
 	return nil
 }
 
+// SystemCPUUtilizationMetricAttributeKey specifies the key of an attribute for the system.cpu.utilization metric.
+type SystemCPUUtilizationMetricAttributeKey string
+
+const (
+	SystemCPUUtilizationMetricAttributeKeyCPUMode          SystemCPUUtilizationMetricAttributeKey = "cpu.mode"
+	SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber SystemCPUUtilizationMetricAttributeKey = "cpu.logical_number"
+)
+
+// SystemCPUUtilizationMetricConfig provides config for the system.cpu.utilization metric.
+type SystemCPUUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                   `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemCPUUtilizationMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemCPUUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemCPUUtilizationMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemCPUUtilizationMetricAttributeKeyCPUMode, SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber:
+		default:
+			return fmt.Errorf("metric system.cpu.utilization doesn't have an attribute %v, valid attributes: [cpu.mode, cpu.logical_number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskLinuxPressureTimeMetricAttributeKey specifies the key of an attribute for the system.disk.linux.pressure.time metric.
+type SystemDiskLinuxPressureTimeMetricAttributeKey string
+
+const (
+	SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope SystemDiskLinuxPressureTimeMetricAttributeKey = "system.linux.pressure.scope"
+)
+
+// SystemDiskLinuxPressureTimeMetricConfig provides config for the system.disk.linux.pressure.time metric.
+type SystemDiskLinuxPressureTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                          `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskLinuxPressureTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskLinuxPressureTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskLinuxPressureTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope:
+		default:
+			return fmt.Errorf("metric system.disk.linux.pressure.time doesn't have an attribute %v, valid attributes: [system.linux.pressure.scope]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemFileDescriptorCountMetricConfig provides config for the system.file_descriptor.count metric.
+type SystemFileDescriptorCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemFileDescriptorCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemFileDescriptorLimitMetricConfig provides config for the system.file_descriptor.limit metric.
+type SystemFileDescriptorLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemFileDescriptorLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // SystemMemoryLimitMetricConfig provides config for the system.memory.limit metric.
 type SystemMemoryLimitMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -104,6 +606,26 @@ type SystemMemoryLimitMetricConfig struct {
 }
 
 func (ms *SystemMemoryLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxAnonymousMetricConfig provides config for the system.memory.linux.anonymous metric.
+type SystemMemoryLinuxAnonymousMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxAnonymousMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -134,6 +656,506 @@ func (ms *SystemMemoryLinuxAvailableMetricConfig) Unmarshal(parser *confmap.Conf
 	}
 
 	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxCommitLimitMetricConfig provides config for the system.memory.linux.commit_limit metric.
+type SystemMemoryLinuxCommitLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxCommitLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxCommittedMetricConfig provides config for the system.memory.linux.committed metric.
+type SystemMemoryLinuxCommittedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxCommittedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxDirtyMetricConfig provides config for the system.memory.linux.dirty metric.
+type SystemMemoryLinuxDirtyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxDirtyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxHugepagesLimitMetricConfig provides config for the system.memory.linux.hugepages.limit metric.
+type SystemMemoryLinuxHugepagesLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxHugepagesLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxHugepagesPageSizeMetricConfig provides config for the system.memory.linux.hugepages.page_size metric.
+type SystemMemoryLinuxHugepagesPageSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxHugepagesPageSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxHugepagesReservedMetricConfig provides config for the system.memory.linux.hugepages.reserved metric.
+type SystemMemoryLinuxHugepagesReservedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxHugepagesReservedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxHugepagesSurplusMetricConfig provides config for the system.memory.linux.hugepages.surplus metric.
+type SystemMemoryLinuxHugepagesSurplusMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxHugepagesSurplusMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxHugepagesUsageMetricAttributeKey specifies the key of an attribute for the system.memory.linux.hugepages.usage metric.
+type SystemMemoryLinuxHugepagesUsageMetricAttributeKey string
+
+const (
+	SystemMemoryLinuxHugepagesUsageMetricAttributeKeySystemMemoryLinuxHugepagesState SystemMemoryLinuxHugepagesUsageMetricAttributeKey = "system.memory.linux.hugepages.state"
+)
+
+// SystemMemoryLinuxHugepagesUsageMetricConfig provides config for the system.memory.linux.hugepages.usage metric.
+type SystemMemoryLinuxHugepagesUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemMemoryLinuxHugepagesUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemMemoryLinuxHugepagesUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemMemoryLinuxHugepagesUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemMemoryLinuxHugepagesUsageMetricAttributeKeySystemMemoryLinuxHugepagesState:
+		default:
+			return fmt.Errorf("metric system.memory.linux.hugepages.usage doesn't have an attribute %v, valid attributes: [system.memory.linux.hugepages.state]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey specifies the key of an attribute for the system.memory.linux.hugepages.utilization metric.
+type SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey string
+
+const (
+	SystemMemoryLinuxHugepagesUtilizationMetricAttributeKeySystemMemoryLinuxHugepagesState SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey = "system.memory.linux.hugepages.state"
+)
+
+// SystemMemoryLinuxHugepagesUtilizationMetricConfig provides config for the system.memory.linux.hugepages.utilization metric.
+type SystemMemoryLinuxHugepagesUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                                    `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemMemoryLinuxHugepagesUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemMemoryLinuxHugepagesUtilizationMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemMemoryLinuxHugepagesUtilizationMetricAttributeKeySystemMemoryLinuxHugepagesState:
+		default:
+			return fmt.Errorf("metric system.memory.linux.hugepages.utilization doesn't have an attribute %v, valid attributes: [system.memory.linux.hugepages.state]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemMemoryLinuxMappedMetricConfig provides config for the system.memory.linux.mapped metric.
+type SystemMemoryLinuxMappedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxMappedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxOomKillsMetricConfig provides config for the system.memory.linux.oom_kills metric.
+type SystemMemoryLinuxOomKillsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxOomKillsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxPageTablesMetricConfig provides config for the system.memory.linux.page_tables metric.
+type SystemMemoryLinuxPageTablesMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxPageTablesMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxPressureTimeMetricAttributeKey specifies the key of an attribute for the system.memory.linux.pressure.time metric.
+type SystemMemoryLinuxPressureTimeMetricAttributeKey string
+
+const (
+	SystemMemoryLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope SystemMemoryLinuxPressureTimeMetricAttributeKey = "system.linux.pressure.scope"
+)
+
+// SystemMemoryLinuxPressureTimeMetricConfig provides config for the system.memory.linux.pressure.time metric.
+type SystemMemoryLinuxPressureTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemMemoryLinuxPressureTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemMemoryLinuxPressureTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemMemoryLinuxPressureTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemMemoryLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope:
+		default:
+			return fmt.Errorf("metric system.memory.linux.pressure.time doesn't have an attribute %v, valid attributes: [system.linux.pressure.scope]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemMemoryLinuxSharedMetricConfig provides config for the system.memory.linux.shared metric.
+type SystemMemoryLinuxSharedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxSharedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryLinuxSlabUsageMetricAttributeKey specifies the key of an attribute for the system.memory.linux.slab.usage metric.
+type SystemMemoryLinuxSlabUsageMetricAttributeKey string
+
+const (
+	SystemMemoryLinuxSlabUsageMetricAttributeKeySystemMemoryLinuxSlabState SystemMemoryLinuxSlabUsageMetricAttributeKey = "system.memory.linux.slab.state"
+)
+
+// SystemMemoryLinuxSlabUsageMetricConfig provides config for the system.memory.linux.slab.usage metric.
+type SystemMemoryLinuxSlabUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemMemoryLinuxSlabUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemMemoryLinuxSlabUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemMemoryLinuxSlabUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemMemoryLinuxSlabUsageMetricAttributeKeySystemMemoryLinuxSlabState:
+		default:
+			return fmt.Errorf("metric system.memory.linux.slab.usage doesn't have an attribute %v, valid attributes: [system.memory.linux.slab.state]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemMemoryLinuxWritebackMetricConfig provides config for the system.memory.linux.writeback metric.
+type SystemMemoryLinuxWritebackMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryLinuxWritebackMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryPageSizeMetricConfig provides config for the system.memory.page_size metric.
+type SystemMemoryPageSizeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemMemoryPageSizeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemMemoryUnixPageQueueUsageMetricAttributeKey specifies the key of an attribute for the system.memory.unix.page_queue.usage metric.
+type SystemMemoryUnixPageQueueUsageMetricAttributeKey string
+
+const (
+	SystemMemoryUnixPageQueueUsageMetricAttributeKeySystemMemoryUnixPageQueueName SystemMemoryUnixPageQueueUsageMetricAttributeKey = "system.memory.unix.page_queue.name"
+)
+
+// SystemMemoryUnixPageQueueUsageMetricConfig provides config for the system.memory.unix.page_queue.usage metric.
+type SystemMemoryUnixPageQueueUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemMemoryUnixPageQueueUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemMemoryUnixPageQueueUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemMemoryUnixPageQueueUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemMemoryUnixPageQueueUsageMetricAttributeKeySystemMemoryUnixPageQueueName:
+		default:
+			return fmt.Errorf("metric system.memory.unix.page_queue.usage doesn't have an attribute %v, valid attributes: [system.memory.unix.page_queue.name]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
 	return nil
 }
 
@@ -233,6 +1255,249 @@ func (ms *SystemMemoryUtilizationMetricConfig) Validate() error {
 	return nil
 }
 
+// SystemPagingFaultsMetricAttributeKey specifies the key of an attribute for the system.paging.faults metric.
+type SystemPagingFaultsMetricAttributeKey string
+
+const (
+	SystemPagingFaultsMetricAttributeKeySystemPagingFaultType SystemPagingFaultsMetricAttributeKey = "system.paging.fault.type"
+)
+
+// SystemPagingFaultsMetricConfig provides config for the system.paging.faults metric.
+type SystemPagingFaultsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                 `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemPagingFaultsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemPagingFaultsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemPagingFaultsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemPagingFaultsMetricAttributeKeySystemPagingFaultType:
+		default:
+			return fmt.Errorf("metric system.paging.faults doesn't have an attribute %v, valid attributes: [system.paging.fault.type]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemPagingIoMetricAttributeKey specifies the key of an attribute for the system.paging.io metric.
+type SystemPagingIoMetricAttributeKey string
+
+const (
+	SystemPagingIoMetricAttributeKeySystemPagingDirection SystemPagingIoMetricAttributeKey = "system.paging.direction"
+)
+
+// SystemPagingIoMetricConfig provides config for the system.paging.io metric.
+type SystemPagingIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemPagingIoMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemPagingIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemPagingIoMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemPagingIoMetricAttributeKeySystemPagingDirection:
+		default:
+			return fmt.Errorf("metric system.paging.io doesn't have an attribute %v, valid attributes: [system.paging.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemPagingOperationsMetricAttributeKey specifies the key of an attribute for the system.paging.operations metric.
+type SystemPagingOperationsMetricAttributeKey string
+
+const (
+	SystemPagingOperationsMetricAttributeKeySystemPagingDirection SystemPagingOperationsMetricAttributeKey = "system.paging.direction"
+	SystemPagingOperationsMetricAttributeKeyMajorPagingFaultType  SystemPagingOperationsMetricAttributeKey = "system.paging.fault.type"
+)
+
+// SystemPagingOperationsMetricConfig provides config for the system.paging.operations metric.
+type SystemPagingOperationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                     `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemPagingOperationsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemPagingOperationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemPagingOperationsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemPagingOperationsMetricAttributeKeySystemPagingDirection, SystemPagingOperationsMetricAttributeKeyMajorPagingFaultType:
+		default:
+			return fmt.Errorf("metric system.paging.operations doesn't have an attribute %v, valid attributes: [system.paging.direction, system.paging.fault.type]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemPagingUsageMetricAttributeKey specifies the key of an attribute for the system.paging.usage metric.
+type SystemPagingUsageMetricAttributeKey string
+
+const (
+	SystemPagingUsageMetricAttributeKeySystemPagingState SystemPagingUsageMetricAttributeKey = "system.paging.state"
+	SystemPagingUsageMetricAttributeKeySwapSystemDevice  SystemPagingUsageMetricAttributeKey = "system.device"
+)
+
+// SystemPagingUsageMetricConfig provides config for the system.paging.usage metric.
+type SystemPagingUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemPagingUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemPagingUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemPagingUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemPagingUsageMetricAttributeKeySystemPagingState, SystemPagingUsageMetricAttributeKeySwapSystemDevice:
+		default:
+			return fmt.Errorf("metric system.paging.usage doesn't have an attribute %v, valid attributes: [system.paging.state, system.device]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemPagingUtilizationMetricAttributeKey specifies the key of an attribute for the system.paging.utilization metric.
+type SystemPagingUtilizationMetricAttributeKey string
+
+const (
+	SystemPagingUtilizationMetricAttributeKeySystemPagingState SystemPagingUtilizationMetricAttributeKey = "system.paging.state"
+	SystemPagingUtilizationMetricAttributeKeySwapSystemDevice  SystemPagingUtilizationMetricAttributeKey = "system.device"
+)
+
+// SystemPagingUtilizationMetricConfig provides config for the system.paging.utilization metric.
+type SystemPagingUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemPagingUtilizationMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemPagingUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemPagingUtilizationMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemPagingUtilizationMetricAttributeKeySystemPagingState, SystemPagingUtilizationMetricAttributeKeySwapSystemDevice:
+		default:
+			return fmt.Errorf("metric system.paging.utilization doesn't have an attribute %v, valid attributes: [system.paging.state, system.device]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // SystemProcessCountMetricAttributeKey specifies the key of an attribute for the system.process.count metric.
 type SystemProcessCountMetricAttributeKey string
 
@@ -281,6 +1546,106 @@ func (ms *SystemProcessCountMetricConfig) Validate() error {
 	return nil
 }
 
+// SystemProcessCreatedMetricConfig provides config for the system.process.created metric.
+type SystemProcessCreatedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemProcessCreatedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemProcessLimitMetricConfig provides config for the system.process.limit metric.
+type SystemProcessLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemProcessLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemProcessLinuxBlockedCountMetricConfig provides config for the system.process.linux.blocked.count metric.
+type SystemProcessLinuxBlockedCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemProcessLinuxBlockedCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemProcessLinuxRunnableCountMetricConfig provides config for the system.process.linux.runnable.count metric.
+type SystemProcessLinuxRunnableCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemProcessLinuxRunnableCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemThreadCountMetricConfig provides config for the system.thread.count metric.
+type SystemThreadCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemThreadCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // SystemUptimeMetricConfig provides config for the system.uptime metric.
 type SystemUptimeMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -303,35 +1668,207 @@ func (ms *SystemUptimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
 
 // MetricsConfig provides config for system metrics.
 type MetricsConfig struct {
-	SystemBootTimestamp        SystemBootTimestampMetricConfig        `mapstructure:"system.boot.timestamp"`
-	SystemCPULogicalCount      SystemCPULogicalCountMetricConfig      `mapstructure:"system.cpu.logical.count"`
-	SystemCPUTime              SystemCPUTimeMetricConfig              `mapstructure:"system.cpu.time"`
-	SystemMemoryLimit          SystemMemoryLimitMetricConfig          `mapstructure:"system.memory.limit"`
-	SystemMemoryLinuxAvailable SystemMemoryLinuxAvailableMetricConfig `mapstructure:"system.memory.linux.available"`
-	SystemMemoryUsage          SystemMemoryUsageMetricConfig          `mapstructure:"system.memory.usage"`
-	SystemMemoryUtilization    SystemMemoryUtilizationMetricConfig    `mapstructure:"system.memory.utilization"`
-	SystemProcessCount         SystemProcessCountMetricConfig         `mapstructure:"system.process.count"`
-	SystemUptime               SystemUptimeMetricConfig               `mapstructure:"system.uptime"`
+	HwCPUSpeedLimit                       HwCPUSpeedLimitMetricConfig                       `mapstructure:"hw.cpu.speed.limit"`
+	SystemAwakeTime                       SystemAwakeTimeMetricConfig                       `mapstructure:"system.awake.time"`
+	SystemBootTimestamp                   SystemBootTimestampMetricConfig                   `mapstructure:"system.boot.timestamp"`
+	SystemCPUContextSwitches              SystemCPUContextSwitchesMetricConfig              `mapstructure:"system.cpu.context_switches"`
+	SystemCPUFrequency                    SystemCPUFrequencyMetricConfig                    `mapstructure:"system.cpu.frequency"`
+	SystemCPUInterrupts                   SystemCPUInterruptsMetricConfig                   `mapstructure:"system.cpu.interrupts"`
+	SystemCPULinuxGuestTime               SystemCPULinuxGuestTimeMetricConfig               `mapstructure:"system.cpu.linux.guest.time"`
+	SystemCPULinuxPressureTime            SystemCPULinuxPressureTimeMetricConfig            `mapstructure:"system.cpu.linux.pressure.time"`
+	SystemCPULoadAverage15m               SystemCPULoadAverage15mMetricConfig               `mapstructure:"system.cpu.load_average.15m"`
+	SystemCPULoadAverage1m                SystemCPULoadAverage1mMetricConfig                `mapstructure:"system.cpu.load_average.1m"`
+	SystemCPULoadAverage5m                SystemCPULoadAverage5mMetricConfig                `mapstructure:"system.cpu.load_average.5m"`
+	SystemCPULogicalCount                 SystemCPULogicalCountMetricConfig                 `mapstructure:"system.cpu.logical.count"`
+	SystemCPUPhysicalCount                SystemCPUPhysicalCountMetricConfig                `mapstructure:"system.cpu.physical.count"`
+	SystemCPUSoftInterrupts               SystemCPUSoftInterruptsMetricConfig               `mapstructure:"system.cpu.soft_interrupts"`
+	SystemCPUTime                         SystemCPUTimeMetricConfig                         `mapstructure:"system.cpu.time"`
+	SystemCPUUtilization                  SystemCPUUtilizationMetricConfig                  `mapstructure:"system.cpu.utilization"`
+	SystemDiskLinuxPressureTime           SystemDiskLinuxPressureTimeMetricConfig           `mapstructure:"system.disk.linux.pressure.time"`
+	SystemFileDescriptorCount             SystemFileDescriptorCountMetricConfig             `mapstructure:"system.file_descriptor.count"`
+	SystemFileDescriptorLimit             SystemFileDescriptorLimitMetricConfig             `mapstructure:"system.file_descriptor.limit"`
+	SystemMemoryLimit                     SystemMemoryLimitMetricConfig                     `mapstructure:"system.memory.limit"`
+	SystemMemoryLinuxAnonymous            SystemMemoryLinuxAnonymousMetricConfig            `mapstructure:"system.memory.linux.anonymous"`
+	SystemMemoryLinuxAvailable            SystemMemoryLinuxAvailableMetricConfig            `mapstructure:"system.memory.linux.available"`
+	SystemMemoryLinuxCommitLimit          SystemMemoryLinuxCommitLimitMetricConfig          `mapstructure:"system.memory.linux.commit_limit"`
+	SystemMemoryLinuxCommitted            SystemMemoryLinuxCommittedMetricConfig            `mapstructure:"system.memory.linux.committed"`
+	SystemMemoryLinuxDirty                SystemMemoryLinuxDirtyMetricConfig                `mapstructure:"system.memory.linux.dirty"`
+	SystemMemoryLinuxHugepagesLimit       SystemMemoryLinuxHugepagesLimitMetricConfig       `mapstructure:"system.memory.linux.hugepages.limit"`
+	SystemMemoryLinuxHugepagesPageSize    SystemMemoryLinuxHugepagesPageSizeMetricConfig    `mapstructure:"system.memory.linux.hugepages.page_size"`
+	SystemMemoryLinuxHugepagesReserved    SystemMemoryLinuxHugepagesReservedMetricConfig    `mapstructure:"system.memory.linux.hugepages.reserved"`
+	SystemMemoryLinuxHugepagesSurplus     SystemMemoryLinuxHugepagesSurplusMetricConfig     `mapstructure:"system.memory.linux.hugepages.surplus"`
+	SystemMemoryLinuxHugepagesUsage       SystemMemoryLinuxHugepagesUsageMetricConfig       `mapstructure:"system.memory.linux.hugepages.usage"`
+	SystemMemoryLinuxHugepagesUtilization SystemMemoryLinuxHugepagesUtilizationMetricConfig `mapstructure:"system.memory.linux.hugepages.utilization"`
+	SystemMemoryLinuxMapped               SystemMemoryLinuxMappedMetricConfig               `mapstructure:"system.memory.linux.mapped"`
+	SystemMemoryLinuxOomKills             SystemMemoryLinuxOomKillsMetricConfig             `mapstructure:"system.memory.linux.oom_kills"`
+	SystemMemoryLinuxPageTables           SystemMemoryLinuxPageTablesMetricConfig           `mapstructure:"system.memory.linux.page_tables"`
+	SystemMemoryLinuxPressureTime         SystemMemoryLinuxPressureTimeMetricConfig         `mapstructure:"system.memory.linux.pressure.time"`
+	SystemMemoryLinuxShared               SystemMemoryLinuxSharedMetricConfig               `mapstructure:"system.memory.linux.shared"`
+	SystemMemoryLinuxSlabUsage            SystemMemoryLinuxSlabUsageMetricConfig            `mapstructure:"system.memory.linux.slab.usage"`
+	SystemMemoryLinuxWriteback            SystemMemoryLinuxWritebackMetricConfig            `mapstructure:"system.memory.linux.writeback"`
+	SystemMemoryPageSize                  SystemMemoryPageSizeMetricConfig                  `mapstructure:"system.memory.page_size"`
+	SystemMemoryUnixPageQueueUsage        SystemMemoryUnixPageQueueUsageMetricConfig        `mapstructure:"system.memory.unix.page_queue.usage"`
+	SystemMemoryUsage                     SystemMemoryUsageMetricConfig                     `mapstructure:"system.memory.usage"`
+	SystemMemoryUtilization               SystemMemoryUtilizationMetricConfig               `mapstructure:"system.memory.utilization"`
+	SystemPagingFaults                    SystemPagingFaultsMetricConfig                    `mapstructure:"system.paging.faults"`
+	SystemPagingIo                        SystemPagingIoMetricConfig                        `mapstructure:"system.paging.io"`
+	SystemPagingOperations                SystemPagingOperationsMetricConfig                `mapstructure:"system.paging.operations"`
+	SystemPagingUsage                     SystemPagingUsageMetricConfig                     `mapstructure:"system.paging.usage"`
+	SystemPagingUtilization               SystemPagingUtilizationMetricConfig               `mapstructure:"system.paging.utilization"`
+	SystemProcessCount                    SystemProcessCountMetricConfig                    `mapstructure:"system.process.count"`
+	SystemProcessCreated                  SystemProcessCreatedMetricConfig                  `mapstructure:"system.process.created"`
+	SystemProcessLimit                    SystemProcessLimitMetricConfig                    `mapstructure:"system.process.limit"`
+	SystemProcessLinuxBlockedCount        SystemProcessLinuxBlockedCountMetricConfig        `mapstructure:"system.process.linux.blocked.count"`
+	SystemProcessLinuxRunnableCount       SystemProcessLinuxRunnableCountMetricConfig       `mapstructure:"system.process.linux.runnable.count"`
+	SystemThreadCount                     SystemThreadCountMetricConfig                     `mapstructure:"system.thread.count"`
+	SystemUptime                          SystemUptimeMetricConfig                          `mapstructure:"system.uptime"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
 	return MetricsConfig{
+		HwCPUSpeedLimit: HwCPUSpeedLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwCPUSpeedLimitMetricAttributeKey{HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName},
+		},
+		SystemAwakeTime: SystemAwakeTimeMetricConfig{
+			Enabled: false,
+		},
 		SystemBootTimestamp: SystemBootTimestampMetricConfig{
+			Enabled: true,
+		},
+		SystemCPUContextSwitches: SystemCPUContextSwitchesMetricConfig{
+			Enabled: true,
+		},
+		SystemCPUFrequency: SystemCPUFrequencyMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []SystemCPUFrequencyMetricAttributeKey{},
+		},
+		SystemCPUInterrupts: SystemCPUInterruptsMetricConfig{
+			Enabled: true,
+		},
+		SystemCPULinuxGuestTime: SystemCPULinuxGuestTimeMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemCPULinuxGuestTimeMetricAttributeKey{SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode},
+		},
+		SystemCPULinuxPressureTime: SystemCPULinuxPressureTimeMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemCPULinuxPressureTimeMetricAttributeKey{SystemCPULinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+		},
+		SystemCPULoadAverage15m: SystemCPULoadAverage15mMetricConfig{
+			Enabled: true,
+		},
+		SystemCPULoadAverage1m: SystemCPULoadAverage1mMetricConfig{
+			Enabled: true,
+		},
+		SystemCPULoadAverage5m: SystemCPULoadAverage5mMetricConfig{
 			Enabled: true,
 		},
 		SystemCPULogicalCount: SystemCPULogicalCountMetricConfig{
 			Enabled: true,
+		},
+		SystemCPUPhysicalCount: SystemCPUPhysicalCountMetricConfig{
+			Enabled: true,
+		},
+		SystemCPUSoftInterrupts: SystemCPUSoftInterruptsMetricConfig{
+			Enabled: false,
 		},
 		SystemCPUTime: SystemCPUTimeMetricConfig{
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []SystemCPUTimeMetricAttributeKey{SystemCPUTimeMetricAttributeKeyCPUMode},
 		},
+		SystemCPUUtilization: SystemCPUUtilizationMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []SystemCPUUtilizationMetricAttributeKey{SystemCPUUtilizationMetricAttributeKeyCPUMode},
+		},
+		SystemDiskLinuxPressureTime: SystemDiskLinuxPressureTimeMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskLinuxPressureTimeMetricAttributeKey{SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+		},
+		SystemFileDescriptorCount: SystemFileDescriptorCountMetricConfig{
+			Enabled: false,
+		},
+		SystemFileDescriptorLimit: SystemFileDescriptorLimitMetricConfig{
+			Enabled: false,
+		},
 		SystemMemoryLimit: SystemMemoryLimitMetricConfig{
 			Enabled: true,
 		},
+		SystemMemoryLinuxAnonymous: SystemMemoryLinuxAnonymousMetricConfig{
+			Enabled: false,
+		},
 		SystemMemoryLinuxAvailable: SystemMemoryLinuxAvailableMetricConfig{
 			Enabled: true,
+		},
+		SystemMemoryLinuxCommitLimit: SystemMemoryLinuxCommitLimitMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxCommitted: SystemMemoryLinuxCommittedMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxDirty: SystemMemoryLinuxDirtyMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxHugepagesLimit: SystemMemoryLinuxHugepagesLimitMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxHugepagesPageSize: SystemMemoryLinuxHugepagesPageSizeMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxHugepagesReserved: SystemMemoryLinuxHugepagesReservedMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxHugepagesSurplus: SystemMemoryLinuxHugepagesSurplusMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxHugepagesUsage: SystemMemoryLinuxHugepagesUsageMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemMemoryLinuxHugepagesUsageMetricAttributeKey{SystemMemoryLinuxHugepagesUsageMetricAttributeKeySystemMemoryLinuxHugepagesState},
+		},
+		SystemMemoryLinuxHugepagesUtilization: SystemMemoryLinuxHugepagesUtilizationMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey{SystemMemoryLinuxHugepagesUtilizationMetricAttributeKeySystemMemoryLinuxHugepagesState},
+		},
+		SystemMemoryLinuxMapped: SystemMemoryLinuxMappedMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxOomKills: SystemMemoryLinuxOomKillsMetricConfig{
+			Enabled: true,
+		},
+		SystemMemoryLinuxPageTables: SystemMemoryLinuxPageTablesMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxPressureTime: SystemMemoryLinuxPressureTimeMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemMemoryLinuxPressureTimeMetricAttributeKey{SystemMemoryLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+		},
+		SystemMemoryLinuxShared: SystemMemoryLinuxSharedMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryLinuxSlabUsage: SystemMemoryLinuxSlabUsageMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemMemoryLinuxSlabUsageMetricAttributeKey{SystemMemoryLinuxSlabUsageMetricAttributeKeySystemMemoryLinuxSlabState},
+		},
+		SystemMemoryLinuxWriteback: SystemMemoryLinuxWritebackMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryPageSize: SystemMemoryPageSizeMetricConfig{
+			Enabled: false,
+		},
+		SystemMemoryUnixPageQueueUsage: SystemMemoryUnixPageQueueUsageMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemMemoryUnixPageQueueUsageMetricAttributeKey{SystemMemoryUnixPageQueueUsageMetricAttributeKeySystemMemoryUnixPageQueueName},
 		},
 		SystemMemoryUsage: SystemMemoryUsageMetricConfig{
 			Enabled:             true,
@@ -343,10 +1880,50 @@ func DefaultMetricsConfig() MetricsConfig {
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 		},
+		SystemPagingFaults: SystemPagingFaultsMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemPagingFaultsMetricAttributeKey{SystemPagingFaultsMetricAttributeKeySystemPagingFaultType},
+		},
+		SystemPagingIo: SystemPagingIoMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemPagingIoMetricAttributeKey{SystemPagingIoMetricAttributeKeySystemPagingDirection},
+		},
+		SystemPagingOperations: SystemPagingOperationsMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemPagingOperationsMetricAttributeKey{SystemPagingOperationsMetricAttributeKeySystemPagingDirection, SystemPagingOperationsMetricAttributeKeyMajorPagingFaultType},
+		},
+		SystemPagingUsage: SystemPagingUsageMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemPagingUsageMetricAttributeKey{SystemPagingUsageMetricAttributeKeySystemPagingState},
+		},
+		SystemPagingUtilization: SystemPagingUtilizationMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []SystemPagingUtilizationMetricAttributeKey{SystemPagingUtilizationMetricAttributeKeySystemPagingState},
+		},
 		SystemProcessCount: SystemProcessCountMetricConfig{
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []SystemProcessCountMetricAttributeKey{SystemProcessCountMetricAttributeKeyProcessState},
+		},
+		SystemProcessCreated: SystemProcessCreatedMetricConfig{
+			Enabled: true,
+		},
+		SystemProcessLimit: SystemProcessLimitMetricConfig{
+			Enabled: true,
+		},
+		SystemProcessLinuxBlockedCount: SystemProcessLinuxBlockedCountMetricConfig{
+			Enabled: false,
+		},
+		SystemProcessLinuxRunnableCount: SystemProcessLinuxRunnableCountMetricConfig{
+			Enabled: false,
+		},
+		SystemThreadCount: SystemThreadCountMetricConfig{
+			Enabled: false,
 		},
 		SystemUptime: SystemUptimeMetricConfig{
 			Enabled: true,

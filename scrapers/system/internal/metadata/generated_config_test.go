@@ -26,10 +26,54 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "all_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					HwCPUSpeedLimit: HwCPUSpeedLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwCPUSpeedLimitMetricAttributeKey{HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName},
+					},
+					SystemAwakeTime: SystemAwakeTimeMetricConfig{
+						Enabled: true,
+					},
 					SystemBootTimestamp: SystemBootTimestampMetricConfig{
 						Enabled: true,
 					},
+					SystemCPUContextSwitches: SystemCPUContextSwitchesMetricConfig{
+						Enabled: true,
+					},
+					SystemCPUFrequency: SystemCPUFrequencyMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemCPUFrequencyMetricAttributeKey{SystemCPUFrequencyMetricAttributeKeyCPULogicalNumber},
+					},
+					SystemCPUInterrupts: SystemCPUInterruptsMetricConfig{
+						Enabled: true,
+					},
+					SystemCPULinuxGuestTime: SystemCPULinuxGuestTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemCPULinuxGuestTimeMetricAttributeKey{SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode, SystemCPULinuxGuestTimeMetricAttributeKeyCPULogicalNumber},
+					},
+					SystemCPULinuxPressureTime: SystemCPULinuxPressureTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemCPULinuxPressureTimeMetricAttributeKey{SystemCPULinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemCPULoadAverage15m: SystemCPULoadAverage15mMetricConfig{
+						Enabled: true,
+					},
+					SystemCPULoadAverage1m: SystemCPULoadAverage1mMetricConfig{
+						Enabled: true,
+					},
+					SystemCPULoadAverage5m: SystemCPULoadAverage5mMetricConfig{
+						Enabled: true,
+					},
 					SystemCPULogicalCount: SystemCPULogicalCountMetricConfig{
+						Enabled: true,
+					},
+					SystemCPUPhysicalCount: SystemCPUPhysicalCountMetricConfig{
+						Enabled: true,
+					},
+					SystemCPUSoftInterrupts: SystemCPUSoftInterruptsMetricConfig{
 						Enabled: true,
 					},
 					SystemCPUTime: SystemCPUTimeMetricConfig{
@@ -37,11 +81,94 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemCPUTimeMetricAttributeKey{SystemCPUTimeMetricAttributeKeyCPUMode, SystemCPUTimeMetricAttributeKeyCPULogicalNumber},
 					},
+					SystemCPUUtilization: SystemCPUUtilizationMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemCPUUtilizationMetricAttributeKey{SystemCPUUtilizationMetricAttributeKeyCPUMode, SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber},
+					},
+					SystemDiskLinuxPressureTime: SystemDiskLinuxPressureTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskLinuxPressureTimeMetricAttributeKey{SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemFileDescriptorCount: SystemFileDescriptorCountMetricConfig{
+						Enabled: true,
+					},
+					SystemFileDescriptorLimit: SystemFileDescriptorLimitMetricConfig{
+						Enabled: true,
+					},
 					SystemMemoryLimit: SystemMemoryLimitMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxAnonymous: SystemMemoryLinuxAnonymousMetricConfig{
 						Enabled: true,
 					},
 					SystemMemoryLinuxAvailable: SystemMemoryLinuxAvailableMetricConfig{
 						Enabled: true,
+					},
+					SystemMemoryLinuxCommitLimit: SystemMemoryLinuxCommitLimitMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxCommitted: SystemMemoryLinuxCommittedMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxDirty: SystemMemoryLinuxDirtyMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxHugepagesLimit: SystemMemoryLinuxHugepagesLimitMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxHugepagesPageSize: SystemMemoryLinuxHugepagesPageSizeMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxHugepagesReserved: SystemMemoryLinuxHugepagesReservedMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxHugepagesSurplus: SystemMemoryLinuxHugepagesSurplusMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxHugepagesUsage: SystemMemoryLinuxHugepagesUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryLinuxHugepagesUsageMetricAttributeKey{SystemMemoryLinuxHugepagesUsageMetricAttributeKeySystemMemoryLinuxHugepagesState},
+					},
+					SystemMemoryLinuxHugepagesUtilization: SystemMemoryLinuxHugepagesUtilizationMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey{SystemMemoryLinuxHugepagesUtilizationMetricAttributeKeySystemMemoryLinuxHugepagesState},
+					},
+					SystemMemoryLinuxMapped: SystemMemoryLinuxMappedMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxOomKills: SystemMemoryLinuxOomKillsMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxPageTables: SystemMemoryLinuxPageTablesMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxPressureTime: SystemMemoryLinuxPressureTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryLinuxPressureTimeMetricAttributeKey{SystemMemoryLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemMemoryLinuxShared: SystemMemoryLinuxSharedMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryLinuxSlabUsage: SystemMemoryLinuxSlabUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryLinuxSlabUsageMetricAttributeKey{SystemMemoryLinuxSlabUsageMetricAttributeKeySystemMemoryLinuxSlabState},
+					},
+					SystemMemoryLinuxWriteback: SystemMemoryLinuxWritebackMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryPageSize: SystemMemoryPageSizeMetricConfig{
+						Enabled: true,
+					},
+					SystemMemoryUnixPageQueueUsage: SystemMemoryUnixPageQueueUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryUnixPageQueueUsageMetricAttributeKey{SystemMemoryUnixPageQueueUsageMetricAttributeKeySystemMemoryUnixPageQueueName},
 					},
 					SystemMemoryUsage: SystemMemoryUsageMetricConfig{
 						Enabled:             true,
@@ -53,10 +180,50 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 					},
+					SystemPagingFaults: SystemPagingFaultsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingFaultsMetricAttributeKey{SystemPagingFaultsMetricAttributeKeySystemPagingFaultType},
+					},
+					SystemPagingIo: SystemPagingIoMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingIoMetricAttributeKey{SystemPagingIoMetricAttributeKeySystemPagingDirection},
+					},
+					SystemPagingOperations: SystemPagingOperationsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingOperationsMetricAttributeKey{SystemPagingOperationsMetricAttributeKeySystemPagingDirection, SystemPagingOperationsMetricAttributeKeyMajorPagingFaultType},
+					},
+					SystemPagingUsage: SystemPagingUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingUsageMetricAttributeKey{SystemPagingUsageMetricAttributeKeySystemPagingState, SystemPagingUsageMetricAttributeKeySwapSystemDevice},
+					},
+					SystemPagingUtilization: SystemPagingUtilizationMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemPagingUtilizationMetricAttributeKey{SystemPagingUtilizationMetricAttributeKeySystemPagingState, SystemPagingUtilizationMetricAttributeKeySwapSystemDevice},
+					},
 					SystemProcessCount: SystemProcessCountMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemProcessCountMetricAttributeKey{SystemProcessCountMetricAttributeKeyProcessState},
+					},
+					SystemProcessCreated: SystemProcessCreatedMetricConfig{
+						Enabled: true,
+					},
+					SystemProcessLimit: SystemProcessLimitMetricConfig{
+						Enabled: true,
+					},
+					SystemProcessLinuxBlockedCount: SystemProcessLinuxBlockedCountMetricConfig{
+						Enabled: true,
+					},
+					SystemProcessLinuxRunnableCount: SystemProcessLinuxRunnableCountMetricConfig{
+						Enabled: true,
+					},
+					SystemThreadCount: SystemThreadCountMetricConfig{
+						Enabled: true,
 					},
 					SystemUptime: SystemUptimeMetricConfig{
 						Enabled: true,
@@ -68,10 +235,54 @@ func TestMetricsBuilderConfig(t *testing.T) {
 			name: "none_set",
 			want: MetricsBuilderConfig{
 				Metrics: MetricsConfig{
+					HwCPUSpeedLimit: HwCPUSpeedLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwCPUSpeedLimitMetricAttributeKey{HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName},
+					},
+					SystemAwakeTime: SystemAwakeTimeMetricConfig{
+						Enabled: false,
+					},
 					SystemBootTimestamp: SystemBootTimestampMetricConfig{
 						Enabled: false,
 					},
+					SystemCPUContextSwitches: SystemCPUContextSwitchesMetricConfig{
+						Enabled: false,
+					},
+					SystemCPUFrequency: SystemCPUFrequencyMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemCPUFrequencyMetricAttributeKey{SystemCPUFrequencyMetricAttributeKeyCPULogicalNumber},
+					},
+					SystemCPUInterrupts: SystemCPUInterruptsMetricConfig{
+						Enabled: false,
+					},
+					SystemCPULinuxGuestTime: SystemCPULinuxGuestTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemCPULinuxGuestTimeMetricAttributeKey{SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode, SystemCPULinuxGuestTimeMetricAttributeKeyCPULogicalNumber},
+					},
+					SystemCPULinuxPressureTime: SystemCPULinuxPressureTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemCPULinuxPressureTimeMetricAttributeKey{SystemCPULinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemCPULoadAverage15m: SystemCPULoadAverage15mMetricConfig{
+						Enabled: false,
+					},
+					SystemCPULoadAverage1m: SystemCPULoadAverage1mMetricConfig{
+						Enabled: false,
+					},
+					SystemCPULoadAverage5m: SystemCPULoadAverage5mMetricConfig{
+						Enabled: false,
+					},
 					SystemCPULogicalCount: SystemCPULogicalCountMetricConfig{
+						Enabled: false,
+					},
+					SystemCPUPhysicalCount: SystemCPUPhysicalCountMetricConfig{
+						Enabled: false,
+					},
+					SystemCPUSoftInterrupts: SystemCPUSoftInterruptsMetricConfig{
 						Enabled: false,
 					},
 					SystemCPUTime: SystemCPUTimeMetricConfig{
@@ -79,11 +290,94 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemCPUTimeMetricAttributeKey{SystemCPUTimeMetricAttributeKeyCPUMode, SystemCPUTimeMetricAttributeKeyCPULogicalNumber},
 					},
+					SystemCPUUtilization: SystemCPUUtilizationMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemCPUUtilizationMetricAttributeKey{SystemCPUUtilizationMetricAttributeKeyCPUMode, SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber},
+					},
+					SystemDiskLinuxPressureTime: SystemDiskLinuxPressureTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskLinuxPressureTimeMetricAttributeKey{SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemFileDescriptorCount: SystemFileDescriptorCountMetricConfig{
+						Enabled: false,
+					},
+					SystemFileDescriptorLimit: SystemFileDescriptorLimitMetricConfig{
+						Enabled: false,
+					},
 					SystemMemoryLimit: SystemMemoryLimitMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxAnonymous: SystemMemoryLinuxAnonymousMetricConfig{
 						Enabled: false,
 					},
 					SystemMemoryLinuxAvailable: SystemMemoryLinuxAvailableMetricConfig{
 						Enabled: false,
+					},
+					SystemMemoryLinuxCommitLimit: SystemMemoryLinuxCommitLimitMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxCommitted: SystemMemoryLinuxCommittedMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxDirty: SystemMemoryLinuxDirtyMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxHugepagesLimit: SystemMemoryLinuxHugepagesLimitMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxHugepagesPageSize: SystemMemoryLinuxHugepagesPageSizeMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxHugepagesReserved: SystemMemoryLinuxHugepagesReservedMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxHugepagesSurplus: SystemMemoryLinuxHugepagesSurplusMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxHugepagesUsage: SystemMemoryLinuxHugepagesUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryLinuxHugepagesUsageMetricAttributeKey{SystemMemoryLinuxHugepagesUsageMetricAttributeKeySystemMemoryLinuxHugepagesState},
+					},
+					SystemMemoryLinuxHugepagesUtilization: SystemMemoryLinuxHugepagesUtilizationMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey{SystemMemoryLinuxHugepagesUtilizationMetricAttributeKeySystemMemoryLinuxHugepagesState},
+					},
+					SystemMemoryLinuxMapped: SystemMemoryLinuxMappedMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxOomKills: SystemMemoryLinuxOomKillsMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxPageTables: SystemMemoryLinuxPageTablesMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxPressureTime: SystemMemoryLinuxPressureTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryLinuxPressureTimeMetricAttributeKey{SystemMemoryLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemMemoryLinuxShared: SystemMemoryLinuxSharedMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryLinuxSlabUsage: SystemMemoryLinuxSlabUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryLinuxSlabUsageMetricAttributeKey{SystemMemoryLinuxSlabUsageMetricAttributeKeySystemMemoryLinuxSlabState},
+					},
+					SystemMemoryLinuxWriteback: SystemMemoryLinuxWritebackMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryPageSize: SystemMemoryPageSizeMetricConfig{
+						Enabled: false,
+					},
+					SystemMemoryUnixPageQueueUsage: SystemMemoryUnixPageQueueUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemMemoryUnixPageQueueUsageMetricAttributeKey{SystemMemoryUnixPageQueueUsageMetricAttributeKeySystemMemoryUnixPageQueueName},
 					},
 					SystemMemoryUsage: SystemMemoryUsageMetricConfig{
 						Enabled:             false,
@@ -95,10 +389,50 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 					},
+					SystemPagingFaults: SystemPagingFaultsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingFaultsMetricAttributeKey{SystemPagingFaultsMetricAttributeKeySystemPagingFaultType},
+					},
+					SystemPagingIo: SystemPagingIoMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingIoMetricAttributeKey{SystemPagingIoMetricAttributeKeySystemPagingDirection},
+					},
+					SystemPagingOperations: SystemPagingOperationsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingOperationsMetricAttributeKey{SystemPagingOperationsMetricAttributeKeySystemPagingDirection, SystemPagingOperationsMetricAttributeKeyMajorPagingFaultType},
+					},
+					SystemPagingUsage: SystemPagingUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemPagingUsageMetricAttributeKey{SystemPagingUsageMetricAttributeKeySystemPagingState, SystemPagingUsageMetricAttributeKeySwapSystemDevice},
+					},
+					SystemPagingUtilization: SystemPagingUtilizationMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemPagingUtilizationMetricAttributeKey{SystemPagingUtilizationMetricAttributeKeySystemPagingState, SystemPagingUtilizationMetricAttributeKeySwapSystemDevice},
+					},
 					SystemProcessCount: SystemProcessCountMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemProcessCountMetricAttributeKey{SystemProcessCountMetricAttributeKeyProcessState},
+					},
+					SystemProcessCreated: SystemProcessCreatedMetricConfig{
+						Enabled: false,
+					},
+					SystemProcessLimit: SystemProcessLimitMetricConfig{
+						Enabled: false,
+					},
+					SystemProcessLinuxBlockedCount: SystemProcessLinuxBlockedCountMetricConfig{
+						Enabled: false,
+					},
+					SystemProcessLinuxRunnableCount: SystemProcessLinuxRunnableCountMetricConfig{
+						Enabled: false,
+					},
+					SystemThreadCount: SystemThreadCountMetricConfig{
+						Enabled: false,
 					},
 					SystemUptime: SystemUptimeMetricConfig{
 						Enabled: false,
@@ -110,10 +444,57 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(SystemBootTimestampMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemUptimeMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
+}
+func TestHwCPUSpeedLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwCPUSpeedLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwCPUSpeedLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.cpu.speed.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.limit_type, hw.name]")
+
+	cfg = DefaultMetricsConfig().HwCPUSpeedLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemCPUFrequencyMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemCPUFrequency
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemCPUFrequencyMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.cpu.frequency doesn't have an attribute invalid, valid attributes: [cpu.logical_number]")
+
+	cfg = DefaultMetricsConfig().SystemCPUFrequency
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemCPULinuxGuestTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemCPULinuxGuestTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemCPULinuxGuestTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.cpu.linux.guest.time doesn't have an attribute invalid, valid attributes: [cpu.mode, cpu.logical_number]")
+
+	cfg = DefaultMetricsConfig().SystemCPULinuxGuestTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemCPULinuxPressureTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemCPULinuxPressureTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemCPULinuxPressureTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.cpu.linux.pressure.time doesn't have an attribute invalid, valid attributes: [system.linux.pressure.scope]")
+
+	cfg = DefaultMetricsConfig().SystemCPULinuxPressureTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
 func TestSystemCPUTimeMetricsConfig_Validate(t *testing.T) {
@@ -124,6 +505,90 @@ func TestSystemCPUTimeMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric system.cpu.time doesn't have an attribute invalid, valid attributes: [cpu.mode, cpu.logical_number]")
 
 	cfg = DefaultMetricsConfig().SystemCPUTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemCPUUtilizationMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemCPUUtilization
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemCPUUtilizationMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.cpu.utilization doesn't have an attribute invalid, valid attributes: [cpu.mode, cpu.logical_number]")
+
+	cfg = DefaultMetricsConfig().SystemCPUUtilization
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskLinuxPressureTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskLinuxPressureTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskLinuxPressureTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.linux.pressure.time doesn't have an attribute invalid, valid attributes: [system.linux.pressure.scope]")
+
+	cfg = DefaultMetricsConfig().SystemDiskLinuxPressureTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemMemoryLinuxHugepagesUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemMemoryLinuxHugepagesUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemMemoryLinuxHugepagesUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.memory.linux.hugepages.usage doesn't have an attribute invalid, valid attributes: [system.memory.linux.hugepages.state]")
+
+	cfg = DefaultMetricsConfig().SystemMemoryLinuxHugepagesUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemMemoryLinuxHugepagesUtilizationMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemMemoryLinuxHugepagesUtilization
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemMemoryLinuxHugepagesUtilizationMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.memory.linux.hugepages.utilization doesn't have an attribute invalid, valid attributes: [system.memory.linux.hugepages.state]")
+
+	cfg = DefaultMetricsConfig().SystemMemoryLinuxHugepagesUtilization
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemMemoryLinuxPressureTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemMemoryLinuxPressureTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemMemoryLinuxPressureTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.memory.linux.pressure.time doesn't have an attribute invalid, valid attributes: [system.linux.pressure.scope]")
+
+	cfg = DefaultMetricsConfig().SystemMemoryLinuxPressureTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemMemoryLinuxSlabUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemMemoryLinuxSlabUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemMemoryLinuxSlabUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.memory.linux.slab.usage doesn't have an attribute invalid, valid attributes: [system.memory.linux.slab.state]")
+
+	cfg = DefaultMetricsConfig().SystemMemoryLinuxSlabUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemMemoryUnixPageQueueUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemMemoryUnixPageQueueUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemMemoryUnixPageQueueUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.memory.unix.page_queue.usage doesn't have an attribute invalid, valid attributes: [system.memory.unix.page_queue.name]")
+
+	cfg = DefaultMetricsConfig().SystemMemoryUnixPageQueueUsage
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
@@ -148,6 +613,66 @@ func TestSystemMemoryUtilizationMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric system.memory.utilization doesn't have an attribute invalid, valid attributes: [system.memory.state]")
 
 	cfg = DefaultMetricsConfig().SystemMemoryUtilization
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemPagingFaultsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemPagingFaults
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemPagingFaultsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.paging.faults doesn't have an attribute invalid, valid attributes: [system.paging.fault.type]")
+
+	cfg = DefaultMetricsConfig().SystemPagingFaults
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemPagingIoMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemPagingIo
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemPagingIoMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.paging.io doesn't have an attribute invalid, valid attributes: [system.paging.direction]")
+
+	cfg = DefaultMetricsConfig().SystemPagingIo
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemPagingOperationsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemPagingOperations
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemPagingOperationsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.paging.operations doesn't have an attribute invalid, valid attributes: [system.paging.direction, system.paging.fault.type]")
+
+	cfg = DefaultMetricsConfig().SystemPagingOperations
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemPagingUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemPagingUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemPagingUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.paging.usage doesn't have an attribute invalid, valid attributes: [system.paging.state, system.device]")
+
+	cfg = DefaultMetricsConfig().SystemPagingUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemPagingUtilizationMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemPagingUtilization
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemPagingUtilizationMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.paging.utilization doesn't have an attribute invalid, valid attributes: [system.paging.state, system.device]")
+
+	cfg = DefaultMetricsConfig().SystemPagingUtilization
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

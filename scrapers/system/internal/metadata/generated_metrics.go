@@ -69,6 +69,80 @@ var MapAttributeCPUMode = map[string]AttributeCPUMode{
 	"user":      AttributeCPUModeUser,
 }
 
+// AttributeGuestCPUMode specifies the value guest.cpu.mode attribute.
+type AttributeGuestCPUMode int
+
+const (
+	_ AttributeGuestCPUMode = iota
+	AttributeGuestCPUModeNice
+	AttributeGuestCPUModeUser
+)
+
+// String returns the string representation of the AttributeGuestCPUMode.
+func (av AttributeGuestCPUMode) String() string {
+	switch av {
+	case AttributeGuestCPUModeNice:
+		return "nice"
+	case AttributeGuestCPUModeUser:
+		return "user"
+	}
+	return ""
+}
+
+// MapAttributeGuestCPUMode is a helper map of string to AttributeGuestCPUMode attribute value.
+var MapAttributeGuestCPUMode = map[string]AttributeGuestCPUMode{
+	"nice": AttributeGuestCPUModeNice,
+	"user": AttributeGuestCPUModeUser,
+}
+
+// AttributeHwLimitType specifies the value hw.limit_type attribute.
+type AttributeHwLimitType int
+
+const (
+	_ AttributeHwLimitType = iota
+	AttributeHwLimitTypeMax
+	AttributeHwLimitTypeMin
+)
+
+// String returns the string representation of the AttributeHwLimitType.
+func (av AttributeHwLimitType) String() string {
+	switch av {
+	case AttributeHwLimitTypeMax:
+		return "max"
+	case AttributeHwLimitTypeMin:
+		return "min"
+	}
+	return ""
+}
+
+// MapAttributeHwLimitType is a helper map of string to AttributeHwLimitType attribute value.
+var MapAttributeHwLimitType = map[string]AttributeHwLimitType{
+	"max": AttributeHwLimitTypeMax,
+	"min": AttributeHwLimitTypeMin,
+}
+
+// AttributeMajorPagingFaultType specifies the value major.paging.fault.type attribute.
+type AttributeMajorPagingFaultType int
+
+const (
+	_ AttributeMajorPagingFaultType = iota
+	AttributeMajorPagingFaultTypeMajor
+)
+
+// String returns the string representation of the AttributeMajorPagingFaultType.
+func (av AttributeMajorPagingFaultType) String() string {
+	switch av {
+	case AttributeMajorPagingFaultTypeMajor:
+		return "major"
+	}
+	return ""
+}
+
+// MapAttributeMajorPagingFaultType is a helper map of string to AttributeMajorPagingFaultType attribute value.
+var MapAttributeMajorPagingFaultType = map[string]AttributeMajorPagingFaultType{
+	"major": AttributeMajorPagingFaultTypeMajor,
+}
+
 // AttributeProcessState specifies the value process.state attribute.
 type AttributeProcessState int
 
@@ -147,6 +221,84 @@ var MapAttributeProcessState = map[string]AttributeProcessState{
 	"waking":       AttributeProcessStateWaking,
 }
 
+// AttributeSystemLinuxPressureScope specifies the value system.linux.pressure.scope attribute.
+type AttributeSystemLinuxPressureScope int
+
+const (
+	_ AttributeSystemLinuxPressureScope = iota
+	AttributeSystemLinuxPressureScopeFull
+	AttributeSystemLinuxPressureScopeSome
+)
+
+// String returns the string representation of the AttributeSystemLinuxPressureScope.
+func (av AttributeSystemLinuxPressureScope) String() string {
+	switch av {
+	case AttributeSystemLinuxPressureScopeFull:
+		return "full"
+	case AttributeSystemLinuxPressureScopeSome:
+		return "some"
+	}
+	return ""
+}
+
+// MapAttributeSystemLinuxPressureScope is a helper map of string to AttributeSystemLinuxPressureScope attribute value.
+var MapAttributeSystemLinuxPressureScope = map[string]AttributeSystemLinuxPressureScope{
+	"full": AttributeSystemLinuxPressureScopeFull,
+	"some": AttributeSystemLinuxPressureScopeSome,
+}
+
+// AttributeSystemMemoryLinuxHugepagesState specifies the value system.memory.linux.hugepages.state attribute.
+type AttributeSystemMemoryLinuxHugepagesState int
+
+const (
+	_ AttributeSystemMemoryLinuxHugepagesState = iota
+	AttributeSystemMemoryLinuxHugepagesStateFree
+	AttributeSystemMemoryLinuxHugepagesStateUsed
+)
+
+// String returns the string representation of the AttributeSystemMemoryLinuxHugepagesState.
+func (av AttributeSystemMemoryLinuxHugepagesState) String() string {
+	switch av {
+	case AttributeSystemMemoryLinuxHugepagesStateFree:
+		return "free"
+	case AttributeSystemMemoryLinuxHugepagesStateUsed:
+		return "used"
+	}
+	return ""
+}
+
+// MapAttributeSystemMemoryLinuxHugepagesState is a helper map of string to AttributeSystemMemoryLinuxHugepagesState attribute value.
+var MapAttributeSystemMemoryLinuxHugepagesState = map[string]AttributeSystemMemoryLinuxHugepagesState{
+	"free": AttributeSystemMemoryLinuxHugepagesStateFree,
+	"used": AttributeSystemMemoryLinuxHugepagesStateUsed,
+}
+
+// AttributeSystemMemoryLinuxSlabState specifies the value system.memory.linux.slab.state attribute.
+type AttributeSystemMemoryLinuxSlabState int
+
+const (
+	_ AttributeSystemMemoryLinuxSlabState = iota
+	AttributeSystemMemoryLinuxSlabStateReclaimable
+	AttributeSystemMemoryLinuxSlabStateUnreclaimable
+)
+
+// String returns the string representation of the AttributeSystemMemoryLinuxSlabState.
+func (av AttributeSystemMemoryLinuxSlabState) String() string {
+	switch av {
+	case AttributeSystemMemoryLinuxSlabStateReclaimable:
+		return "reclaimable"
+	case AttributeSystemMemoryLinuxSlabStateUnreclaimable:
+		return "unreclaimable"
+	}
+	return ""
+}
+
+// MapAttributeSystemMemoryLinuxSlabState is a helper map of string to AttributeSystemMemoryLinuxSlabState attribute value.
+var MapAttributeSystemMemoryLinuxSlabState = map[string]AttributeSystemMemoryLinuxSlabState{
+	"reclaimable":   AttributeSystemMemoryLinuxSlabStateReclaimable,
+	"unreclaimable": AttributeSystemMemoryLinuxSlabStateUnreclaimable,
+}
+
 // AttributeSystemMemoryState specifies the value system.memory.state attribute.
 type AttributeSystemMemoryState int
 
@@ -181,22 +333,242 @@ var MapAttributeSystemMemoryState = map[string]AttributeSystemMemoryState{
 	"used":    AttributeSystemMemoryStateUsed,
 }
 
+// AttributeSystemMemoryUnixPageQueueName specifies the value system.memory.unix.page_queue.name attribute.
+type AttributeSystemMemoryUnixPageQueueName int
+
+const (
+	_ AttributeSystemMemoryUnixPageQueueName = iota
+	AttributeSystemMemoryUnixPageQueueNameActive
+	AttributeSystemMemoryUnixPageQueueNameInactive
+)
+
+// String returns the string representation of the AttributeSystemMemoryUnixPageQueueName.
+func (av AttributeSystemMemoryUnixPageQueueName) String() string {
+	switch av {
+	case AttributeSystemMemoryUnixPageQueueNameActive:
+		return "active"
+	case AttributeSystemMemoryUnixPageQueueNameInactive:
+		return "inactive"
+	}
+	return ""
+}
+
+// MapAttributeSystemMemoryUnixPageQueueName is a helper map of string to AttributeSystemMemoryUnixPageQueueName attribute value.
+var MapAttributeSystemMemoryUnixPageQueueName = map[string]AttributeSystemMemoryUnixPageQueueName{
+	"active":   AttributeSystemMemoryUnixPageQueueNameActive,
+	"inactive": AttributeSystemMemoryUnixPageQueueNameInactive,
+}
+
+// AttributeSystemPagingDirection specifies the value system.paging.direction attribute.
+type AttributeSystemPagingDirection int
+
+const (
+	_ AttributeSystemPagingDirection = iota
+	AttributeSystemPagingDirectionIn
+	AttributeSystemPagingDirectionOut
+)
+
+// String returns the string representation of the AttributeSystemPagingDirection.
+func (av AttributeSystemPagingDirection) String() string {
+	switch av {
+	case AttributeSystemPagingDirectionIn:
+		return "in"
+	case AttributeSystemPagingDirectionOut:
+		return "out"
+	}
+	return ""
+}
+
+// MapAttributeSystemPagingDirection is a helper map of string to AttributeSystemPagingDirection attribute value.
+var MapAttributeSystemPagingDirection = map[string]AttributeSystemPagingDirection{
+	"in":  AttributeSystemPagingDirectionIn,
+	"out": AttributeSystemPagingDirectionOut,
+}
+
+// AttributeSystemPagingFaultType specifies the value system.paging.fault.type attribute.
+type AttributeSystemPagingFaultType int
+
+const (
+	_ AttributeSystemPagingFaultType = iota
+	AttributeSystemPagingFaultTypeMajor
+	AttributeSystemPagingFaultTypeMinor
+)
+
+// String returns the string representation of the AttributeSystemPagingFaultType.
+func (av AttributeSystemPagingFaultType) String() string {
+	switch av {
+	case AttributeSystemPagingFaultTypeMajor:
+		return "major"
+	case AttributeSystemPagingFaultTypeMinor:
+		return "minor"
+	}
+	return ""
+}
+
+// MapAttributeSystemPagingFaultType is a helper map of string to AttributeSystemPagingFaultType attribute value.
+var MapAttributeSystemPagingFaultType = map[string]AttributeSystemPagingFaultType{
+	"major": AttributeSystemPagingFaultTypeMajor,
+	"minor": AttributeSystemPagingFaultTypeMinor,
+}
+
+// AttributeSystemPagingState specifies the value system.paging.state attribute.
+type AttributeSystemPagingState int
+
+const (
+	_ AttributeSystemPagingState = iota
+	AttributeSystemPagingStateFree
+	AttributeSystemPagingStateUsed
+)
+
+// String returns the string representation of the AttributeSystemPagingState.
+func (av AttributeSystemPagingState) String() string {
+	switch av {
+	case AttributeSystemPagingStateFree:
+		return "free"
+	case AttributeSystemPagingStateUsed:
+		return "used"
+	}
+	return ""
+}
+
+// MapAttributeSystemPagingState is a helper map of string to AttributeSystemPagingState attribute value.
+var MapAttributeSystemPagingState = map[string]AttributeSystemPagingState{
+	"free": AttributeSystemPagingStateFree,
+	"used": AttributeSystemPagingStateUsed,
+}
+
 var MetricsInfo = metricsInfo{
+	HwCPUSpeedLimit: metricInfo{
+		Name:       "hw.cpu.speed.limit",
+		Attributes: []string{"hw.id", "hw.limit_type", "hw.name"},
+	},
+	SystemAwakeTime: metricInfo{
+		Name: "system.awake.time",
+	},
 	SystemBootTimestamp: metricInfo{
 		Name: "system.boot.timestamp",
 	},
+	SystemCPUContextSwitches: metricInfo{
+		Name: "system.cpu.context_switches",
+	},
+	SystemCPUFrequency: metricInfo{
+		Name:       "system.cpu.frequency",
+		Attributes: []string{"cpu.logical_number"},
+	},
+	SystemCPUInterrupts: metricInfo{
+		Name: "system.cpu.interrupts",
+	},
+	SystemCPULinuxGuestTime: metricInfo{
+		Name:       "system.cpu.linux.guest.time",
+		Attributes: []string{"guest.cpu.mode", "cpu.logical_number"},
+	},
+	SystemCPULinuxPressureTime: metricInfo{
+		Name:       "system.cpu.linux.pressure.time",
+		Attributes: []string{"system.linux.pressure.scope"},
+	},
+	SystemCPULoadAverage15m: metricInfo{
+		Name: "system.cpu.load_average.15m",
+	},
+	SystemCPULoadAverage1m: metricInfo{
+		Name: "system.cpu.load_average.1m",
+	},
+	SystemCPULoadAverage5m: metricInfo{
+		Name: "system.cpu.load_average.5m",
+	},
 	SystemCPULogicalCount: metricInfo{
 		Name: "system.cpu.logical.count",
+	},
+	SystemCPUPhysicalCount: metricInfo{
+		Name: "system.cpu.physical.count",
+	},
+	SystemCPUSoftInterrupts: metricInfo{
+		Name: "system.cpu.soft_interrupts",
 	},
 	SystemCPUTime: metricInfo{
 		Name:       "system.cpu.time",
 		Attributes: []string{"cpu.mode", "cpu.logical_number"},
 	},
+	SystemCPUUtilization: metricInfo{
+		Name:       "system.cpu.utilization",
+		Attributes: []string{"cpu.mode", "cpu.logical_number"},
+	},
+	SystemDiskLinuxPressureTime: metricInfo{
+		Name:       "system.disk.linux.pressure.time",
+		Attributes: []string{"system.linux.pressure.scope"},
+	},
+	SystemFileDescriptorCount: metricInfo{
+		Name: "system.file_descriptor.count",
+	},
+	SystemFileDescriptorLimit: metricInfo{
+		Name: "system.file_descriptor.limit",
+	},
 	SystemMemoryLimit: metricInfo{
 		Name: "system.memory.limit",
 	},
+	SystemMemoryLinuxAnonymous: metricInfo{
+		Name: "system.memory.linux.anonymous",
+	},
 	SystemMemoryLinuxAvailable: metricInfo{
 		Name: "system.memory.linux.available",
+	},
+	SystemMemoryLinuxCommitLimit: metricInfo{
+		Name: "system.memory.linux.commit_limit",
+	},
+	SystemMemoryLinuxCommitted: metricInfo{
+		Name: "system.memory.linux.committed",
+	},
+	SystemMemoryLinuxDirty: metricInfo{
+		Name: "system.memory.linux.dirty",
+	},
+	SystemMemoryLinuxHugepagesLimit: metricInfo{
+		Name: "system.memory.linux.hugepages.limit",
+	},
+	SystemMemoryLinuxHugepagesPageSize: metricInfo{
+		Name: "system.memory.linux.hugepages.page_size",
+	},
+	SystemMemoryLinuxHugepagesReserved: metricInfo{
+		Name: "system.memory.linux.hugepages.reserved",
+	},
+	SystemMemoryLinuxHugepagesSurplus: metricInfo{
+		Name: "system.memory.linux.hugepages.surplus",
+	},
+	SystemMemoryLinuxHugepagesUsage: metricInfo{
+		Name:       "system.memory.linux.hugepages.usage",
+		Attributes: []string{"system.memory.linux.hugepages.state"},
+	},
+	SystemMemoryLinuxHugepagesUtilization: metricInfo{
+		Name:       "system.memory.linux.hugepages.utilization",
+		Attributes: []string{"system.memory.linux.hugepages.state"},
+	},
+	SystemMemoryLinuxMapped: metricInfo{
+		Name: "system.memory.linux.mapped",
+	},
+	SystemMemoryLinuxOomKills: metricInfo{
+		Name: "system.memory.linux.oom_kills",
+	},
+	SystemMemoryLinuxPageTables: metricInfo{
+		Name: "system.memory.linux.page_tables",
+	},
+	SystemMemoryLinuxPressureTime: metricInfo{
+		Name:       "system.memory.linux.pressure.time",
+		Attributes: []string{"system.linux.pressure.scope"},
+	},
+	SystemMemoryLinuxShared: metricInfo{
+		Name: "system.memory.linux.shared",
+	},
+	SystemMemoryLinuxSlabUsage: metricInfo{
+		Name:       "system.memory.linux.slab.usage",
+		Attributes: []string{"system.memory.linux.slab.state"},
+	},
+	SystemMemoryLinuxWriteback: metricInfo{
+		Name: "system.memory.linux.writeback",
+	},
+	SystemMemoryPageSize: metricInfo{
+		Name: "system.memory.page_size",
+	},
+	SystemMemoryUnixPageQueueUsage: metricInfo{
+		Name:       "system.memory.unix.page_queue.usage",
+		Attributes: []string{"system.memory.unix.page_queue.name"},
 	},
 	SystemMemoryUsage: metricInfo{
 		Name:       "system.memory.usage",
@@ -206,9 +578,44 @@ var MetricsInfo = metricsInfo{
 		Name:       "system.memory.utilization",
 		Attributes: []string{"system.memory.state"},
 	},
+	SystemPagingFaults: metricInfo{
+		Name:       "system.paging.faults",
+		Attributes: []string{"system.paging.fault.type"},
+	},
+	SystemPagingIo: metricInfo{
+		Name:       "system.paging.io",
+		Attributes: []string{"system.paging.direction"},
+	},
+	SystemPagingOperations: metricInfo{
+		Name:       "system.paging.operations",
+		Attributes: []string{"system.paging.direction", "major.paging.fault.type"},
+	},
+	SystemPagingUsage: metricInfo{
+		Name:       "system.paging.usage",
+		Attributes: []string{"system.paging.state", "swap.system.device"},
+	},
+	SystemPagingUtilization: metricInfo{
+		Name:       "system.paging.utilization",
+		Attributes: []string{"system.paging.state", "swap.system.device"},
+	},
 	SystemProcessCount: metricInfo{
 		Name:       "system.process.count",
 		Attributes: []string{"process.state"},
+	},
+	SystemProcessCreated: metricInfo{
+		Name: "system.process.created",
+	},
+	SystemProcessLimit: metricInfo{
+		Name: "system.process.limit",
+	},
+	SystemProcessLinuxBlockedCount: metricInfo{
+		Name: "system.process.linux.blocked.count",
+	},
+	SystemProcessLinuxRunnableCount: metricInfo{
+		Name: "system.process.linux.runnable.count",
+	},
+	SystemThreadCount: metricInfo{
+		Name: "system.thread.count",
 	},
 	SystemUptime: metricInfo{
 		Name: "system.uptime",
@@ -216,20 +623,210 @@ var MetricsInfo = metricsInfo{
 }
 
 type metricsInfo struct {
-	SystemBootTimestamp        metricInfo
-	SystemCPULogicalCount      metricInfo
-	SystemCPUTime              metricInfo
-	SystemMemoryLimit          metricInfo
-	SystemMemoryLinuxAvailable metricInfo
-	SystemMemoryUsage          metricInfo
-	SystemMemoryUtilization    metricInfo
-	SystemProcessCount         metricInfo
-	SystemUptime               metricInfo
+	HwCPUSpeedLimit                       metricInfo
+	SystemAwakeTime                       metricInfo
+	SystemBootTimestamp                   metricInfo
+	SystemCPUContextSwitches              metricInfo
+	SystemCPUFrequency                    metricInfo
+	SystemCPUInterrupts                   metricInfo
+	SystemCPULinuxGuestTime               metricInfo
+	SystemCPULinuxPressureTime            metricInfo
+	SystemCPULoadAverage15m               metricInfo
+	SystemCPULoadAverage1m                metricInfo
+	SystemCPULoadAverage5m                metricInfo
+	SystemCPULogicalCount                 metricInfo
+	SystemCPUPhysicalCount                metricInfo
+	SystemCPUSoftInterrupts               metricInfo
+	SystemCPUTime                         metricInfo
+	SystemCPUUtilization                  metricInfo
+	SystemDiskLinuxPressureTime           metricInfo
+	SystemFileDescriptorCount             metricInfo
+	SystemFileDescriptorLimit             metricInfo
+	SystemMemoryLimit                     metricInfo
+	SystemMemoryLinuxAnonymous            metricInfo
+	SystemMemoryLinuxAvailable            metricInfo
+	SystemMemoryLinuxCommitLimit          metricInfo
+	SystemMemoryLinuxCommitted            metricInfo
+	SystemMemoryLinuxDirty                metricInfo
+	SystemMemoryLinuxHugepagesLimit       metricInfo
+	SystemMemoryLinuxHugepagesPageSize    metricInfo
+	SystemMemoryLinuxHugepagesReserved    metricInfo
+	SystemMemoryLinuxHugepagesSurplus     metricInfo
+	SystemMemoryLinuxHugepagesUsage       metricInfo
+	SystemMemoryLinuxHugepagesUtilization metricInfo
+	SystemMemoryLinuxMapped               metricInfo
+	SystemMemoryLinuxOomKills             metricInfo
+	SystemMemoryLinuxPageTables           metricInfo
+	SystemMemoryLinuxPressureTime         metricInfo
+	SystemMemoryLinuxShared               metricInfo
+	SystemMemoryLinuxSlabUsage            metricInfo
+	SystemMemoryLinuxWriteback            metricInfo
+	SystemMemoryPageSize                  metricInfo
+	SystemMemoryUnixPageQueueUsage        metricInfo
+	SystemMemoryUsage                     metricInfo
+	SystemMemoryUtilization               metricInfo
+	SystemPagingFaults                    metricInfo
+	SystemPagingIo                        metricInfo
+	SystemPagingOperations                metricInfo
+	SystemPagingUsage                     metricInfo
+	SystemPagingUtilization               metricInfo
+	SystemProcessCount                    metricInfo
+	SystemProcessCreated                  metricInfo
+	SystemProcessLimit                    metricInfo
+	SystemProcessLinuxBlockedCount        metricInfo
+	SystemProcessLinuxRunnableCount       metricInfo
+	SystemThreadCount                     metricInfo
+	SystemUptime                          metricInfo
 }
 
 type metricInfo struct {
 	Name       string
 	Attributes []string
+}
+
+type metricHwCPUSpeedLimit struct {
+	data          pmetric.Metric              // data buffer for generated metric.
+	config        HwCPUSpeedLimitMetricConfig // metric config provided by user.
+	capacity      int                         // max observed number of data points added to the metric.
+	aggDataPoints []int64                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.cpu.speed.limit metric with initial data.
+func (m *metricHwCPUSpeedLimit) init() {
+	m.data.SetName("hw.cpu.speed.limit")
+	m.data.SetDescription("The CPU frequency limits in force.")
+	m.data.SetUnit("Hz")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwCPUSpeedLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwLimitTypeAttributeValue string, hwNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwCPUSpeedLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwCPUSpeedLimitMetricAttributeKeyHwLimitType) {
+		dp.Attributes().PutStr("hw.limit_type", hwLimitTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwCPUSpeedLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwCPUSpeedLimit) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwCPUSpeedLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetIntValue(m.data.Gauge().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwCPUSpeedLimit(cfg HwCPUSpeedLimitMetricConfig) metricHwCPUSpeedLimit {
+	m := metricHwCPUSpeedLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemAwakeTime struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   SystemAwakeTimeMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills system.awake.time metric with initial data.
+func (m *metricSystemAwakeTime) init() {
+	m.data.SetName("system.awake.time")
+	m.data.SetDescription("The time since boot without that in suspend.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricSystemAwakeTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemAwakeTime) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemAwakeTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemAwakeTime(cfg SystemAwakeTimeMetricConfig) metricSystemAwakeTime {
+	m := metricSystemAwakeTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
 }
 
 type metricSystemBootTimestamp struct {
@@ -282,6 +879,534 @@ func newMetricSystemBootTimestamp(cfg SystemBootTimestampMetricConfig) metricSys
 	return m
 }
 
+type metricSystemCPUContextSwitches struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   SystemCPUContextSwitchesMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.context_switches metric with initial data.
+func (m *metricSystemCPUContextSwitches) init() {
+	m.data.SetName("system.cpu.context_switches")
+	m.data.SetDescription("Number of context switches since boot.")
+	m.data.SetUnit("{context_switch}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemCPUContextSwitches) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPUContextSwitches) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPUContextSwitches) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPUContextSwitches(cfg SystemCPUContextSwitchesMetricConfig) metricSystemCPUContextSwitches {
+	m := metricSystemCPUContextSwitches{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPUFrequency struct {
+	data          pmetric.Metric                 // data buffer for generated metric.
+	config        SystemCPUFrequencyMetricConfig // metric config provided by user.
+	capacity      int                            // max observed number of data points added to the metric.
+	aggDataPoints []int64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.cpu.frequency metric with initial data.
+func (m *metricSystemCPUFrequency) init() {
+	m.data.SetName("system.cpu.frequency")
+	m.data.SetDescription("Operating frequency of the logical CPUs in Hertz.")
+	m.data.SetUnit("Hz")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemCPUFrequency) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, cpuLogicalNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemCPUFrequencyMetricAttributeKeyCPULogicalNumber) {
+		dp.Attributes().PutInt("cpu.logical_number", cpuLogicalNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPUFrequency) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPUFrequency) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetIntValue(m.data.Gauge().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPUFrequency(cfg SystemCPUFrequencyMetricConfig) metricSystemCPUFrequency {
+	m := metricSystemCPUFrequency{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPUInterrupts struct {
+	data     pmetric.Metric                  // data buffer for generated metric.
+	config   SystemCPUInterruptsMetricConfig // metric config provided by user.
+	capacity int                             // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.interrupts metric with initial data.
+func (m *metricSystemCPUInterrupts) init() {
+	m.data.SetName("system.cpu.interrupts")
+	m.data.SetDescription("Number of interrupts serviced since boot.")
+	m.data.SetUnit("{interrupt}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemCPUInterrupts) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPUInterrupts) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPUInterrupts) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPUInterrupts(cfg SystemCPUInterruptsMetricConfig) metricSystemCPUInterrupts {
+	m := metricSystemCPUInterrupts{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPULinuxGuestTime struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        SystemCPULinuxGuestTimeMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []float64                           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.cpu.linux.guest.time metric with initial data.
+func (m *metricSystemCPULinuxGuestTime) init() {
+	m.data.SetName("system.cpu.linux.guest.time")
+	m.data.SetDescription("Seconds the logical CPUs spent running virtual machines.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemCPULinuxGuestTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, guestCPUModeAttributeValue string, cpuLogicalNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemCPULinuxGuestTimeMetricAttributeKeyGuestCPUMode) {
+		dp.Attributes().PutStr("cpu.mode", guestCPUModeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemCPULinuxGuestTimeMetricAttributeKeyCPULogicalNumber) {
+		dp.Attributes().PutInt("cpu.logical_number", cpuLogicalNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPULinuxGuestTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPULinuxGuestTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPULinuxGuestTime(cfg SystemCPULinuxGuestTimeMetricConfig) metricSystemCPULinuxGuestTime {
+	m := metricSystemCPULinuxGuestTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPULinuxPressureTime struct {
+	data          pmetric.Metric                         // data buffer for generated metric.
+	config        SystemCPULinuxPressureTimeMetricConfig // metric config provided by user.
+	capacity      int                                    // max observed number of data points added to the metric.
+	aggDataPoints []float64                              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.cpu.linux.pressure.time metric with initial data.
+func (m *metricSystemCPULinuxPressureTime) init() {
+	m.data.SetName("system.cpu.linux.pressure.time")
+	m.data.SetDescription("Time in which tasks waited for a CPU.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemCPULinuxPressureTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemCPULinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope) {
+		dp.Attributes().PutStr("system.linux.pressure.scope", systemLinuxPressureScopeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPULinuxPressureTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPULinuxPressureTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPULinuxPressureTime(cfg SystemCPULinuxPressureTimeMetricConfig) metricSystemCPULinuxPressureTime {
+	m := metricSystemCPULinuxPressureTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPULoadAverage15m struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   SystemCPULoadAverage15mMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.load_average.15m metric with initial data.
+func (m *metricSystemCPULoadAverage15m) init() {
+	m.data.SetName("system.cpu.load_average.15m")
+	m.data.SetDescription("Average number of threads that ran or waited to run over fifteen minutes.")
+	m.data.SetUnit("{thread}")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricSystemCPULoadAverage15m) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPULoadAverage15m) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPULoadAverage15m) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPULoadAverage15m(cfg SystemCPULoadAverage15mMetricConfig) metricSystemCPULoadAverage15m {
+	m := metricSystemCPULoadAverage15m{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPULoadAverage1m struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   SystemCPULoadAverage1mMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.load_average.1m metric with initial data.
+func (m *metricSystemCPULoadAverage1m) init() {
+	m.data.SetName("system.cpu.load_average.1m")
+	m.data.SetDescription("Average number of threads that ran or waited to run over one minute.")
+	m.data.SetUnit("{thread}")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricSystemCPULoadAverage1m) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPULoadAverage1m) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPULoadAverage1m) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPULoadAverage1m(cfg SystemCPULoadAverage1mMetricConfig) metricSystemCPULoadAverage1m {
+	m := metricSystemCPULoadAverage1m{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPULoadAverage5m struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   SystemCPULoadAverage5mMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.load_average.5m metric with initial data.
+func (m *metricSystemCPULoadAverage5m) init() {
+	m.data.SetName("system.cpu.load_average.5m")
+	m.data.SetDescription("Average number of threads that ran or waited to run over five minutes.")
+	m.data.SetUnit("{thread}")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricSystemCPULoadAverage5m) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPULoadAverage5m) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPULoadAverage5m) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPULoadAverage5m(cfg SystemCPULoadAverage5mMetricConfig) metricSystemCPULoadAverage5m {
+	m := metricSystemCPULoadAverage5m{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemCPULogicalCount struct {
 	data     pmetric.Metric                    // data buffer for generated metric.
 	config   SystemCPULogicalCountMetricConfig // metric config provided by user.
@@ -326,6 +1451,110 @@ func (m *metricSystemCPULogicalCount) emit(metrics pmetric.MetricSlice) {
 
 func newMetricSystemCPULogicalCount(cfg SystemCPULogicalCountMetricConfig) metricSystemCPULogicalCount {
 	m := metricSystemCPULogicalCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPUPhysicalCount struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   SystemCPUPhysicalCountMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.physical.count metric with initial data.
+func (m *metricSystemCPUPhysicalCount) init() {
+	m.data.SetName("system.cpu.physical.count")
+	m.data.SetDescription("The number of physical cores that are online.")
+	m.data.SetUnit("{cpu}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemCPUPhysicalCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPUPhysicalCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPUPhysicalCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPUPhysicalCount(cfg SystemCPUPhysicalCountMetricConfig) metricSystemCPUPhysicalCount {
+	m := metricSystemCPUPhysicalCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemCPUSoftInterrupts struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   SystemCPUSoftInterruptsMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills system.cpu.soft_interrupts metric with initial data.
+func (m *metricSystemCPUSoftInterrupts) init() {
+	m.data.SetName("system.cpu.soft_interrupts")
+	m.data.SetDescription("Number of software interrupts since boot.")
+	m.data.SetUnit("{interrupt}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemCPUSoftInterrupts) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPUSoftInterrupts) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPUSoftInterrupts) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPUSoftInterrupts(cfg SystemCPUSoftInterruptsMetricConfig) metricSystemCPUSoftInterrupts {
+	m := metricSystemCPUSoftInterrupts{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -428,6 +1657,293 @@ func newMetricSystemCPUTime(cfg SystemCPUTimeMetricConfig) metricSystemCPUTime {
 	return m
 }
 
+type metricSystemCPUUtilization struct {
+	data          pmetric.Metric                   // data buffer for generated metric.
+	config        SystemCPUUtilizationMetricConfig // metric config provided by user.
+	capacity      int                              // max observed number of data points added to the metric.
+	aggDataPoints []float64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.cpu.utilization metric with initial data.
+func (m *metricSystemCPUUtilization) init() {
+	m.data.SetName("system.cpu.utilization")
+	m.data.SetDescription("The share of the time that the logical CPUs spent on each mode since the scrape before.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemCPUUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, cpuModeAttributeValue string, cpuLogicalNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemCPUUtilizationMetricAttributeKeyCPUMode) {
+		dp.Attributes().PutStr("cpu.mode", cpuModeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber) {
+		dp.Attributes().PutInt("cpu.logical_number", cpuLogicalNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemCPUUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemCPUUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemCPUUtilization(cfg SystemCPUUtilizationMetricConfig) metricSystemCPUUtilization {
+	m := metricSystemCPUUtilization{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskLinuxPressureTime struct {
+	data          pmetric.Metric                          // data buffer for generated metric.
+	config        SystemDiskLinuxPressureTimeMetricConfig // metric config provided by user.
+	capacity      int                                     // max observed number of data points added to the metric.
+	aggDataPoints []float64                               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.linux.pressure.time metric with initial data.
+func (m *metricSystemDiskLinuxPressureTime) init() {
+	m.data.SetName("system.disk.linux.pressure.time")
+	m.data.SetDescription("Time in which tasks waited for I/O.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskLinuxPressureTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope) {
+		dp.Attributes().PutStr("system.linux.pressure.scope", systemLinuxPressureScopeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskLinuxPressureTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskLinuxPressureTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskLinuxPressureTime(cfg SystemDiskLinuxPressureTimeMetricConfig) metricSystemDiskLinuxPressureTime {
+	m := metricSystemDiskLinuxPressureTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemFileDescriptorCount struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   SystemFileDescriptorCountMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills system.file_descriptor.count metric with initial data.
+func (m *metricSystemFileDescriptorCount) init() {
+	m.data.SetName("system.file_descriptor.count")
+	m.data.SetDescription("Number of open file descriptions of the system.")
+	m.data.SetUnit("{file_descriptor}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemFileDescriptorCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFileDescriptorCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFileDescriptorCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFileDescriptorCount(cfg SystemFileDescriptorCountMetricConfig) metricSystemFileDescriptorCount {
+	m := metricSystemFileDescriptorCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemFileDescriptorLimit struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   SystemFileDescriptorLimitMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills system.file_descriptor.limit metric with initial data.
+func (m *metricSystemFileDescriptorLimit) init() {
+	m.data.SetName("system.file_descriptor.limit")
+	m.data.SetDescription("The most open file descriptions that the system allows.")
+	m.data.SetUnit("{file_descriptor}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemFileDescriptorLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFileDescriptorLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFileDescriptorLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFileDescriptorLimit(cfg SystemFileDescriptorLimitMetricConfig) metricSystemFileDescriptorLimit {
+	m := metricSystemFileDescriptorLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemMemoryLimit struct {
 	data     pmetric.Metric                // data buffer for generated metric.
 	config   SystemMemoryLimitMetricConfig // metric config provided by user.
@@ -480,6 +1996,58 @@ func newMetricSystemMemoryLimit(cfg SystemMemoryLimitMetricConfig) metricSystemM
 	return m
 }
 
+type metricSystemMemoryLinuxAnonymous struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   SystemMemoryLinuxAnonymousMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.anonymous metric with initial data.
+func (m *metricSystemMemoryLinuxAnonymous) init() {
+	m.data.SetName("system.memory.linux.anonymous")
+	m.data.SetDescription("Memory of processes that is of no file.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxAnonymous) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxAnonymous) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxAnonymous) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxAnonymous(cfg SystemMemoryLinuxAnonymousMetricConfig) metricSystemMemoryLinuxAnonymous {
+	m := metricSystemMemoryLinuxAnonymous{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemMemoryLinuxAvailable struct {
 	data     pmetric.Metric                         // data buffer for generated metric.
 	config   SystemMemoryLinuxAvailableMetricConfig // metric config provided by user.
@@ -524,6 +2092,1133 @@ func (m *metricSystemMemoryLinuxAvailable) emit(metrics pmetric.MetricSlice) {
 
 func newMetricSystemMemoryLinuxAvailable(cfg SystemMemoryLinuxAvailableMetricConfig) metricSystemMemoryLinuxAvailable {
 	m := metricSystemMemoryLinuxAvailable{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxCommitLimit struct {
+	data     pmetric.Metric                           // data buffer for generated metric.
+	config   SystemMemoryLinuxCommitLimitMetricConfig // metric config provided by user.
+	capacity int                                      // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.commit_limit metric with initial data.
+func (m *metricSystemMemoryLinuxCommitLimit) init() {
+	m.data.SetName("system.memory.linux.commit_limit")
+	m.data.SetDescription("How much memory can be committed where overcommitting is off.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxCommitLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxCommitLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxCommitLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxCommitLimit(cfg SystemMemoryLinuxCommitLimitMetricConfig) metricSystemMemoryLinuxCommitLimit {
+	m := metricSystemMemoryLinuxCommitLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxCommitted struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   SystemMemoryLinuxCommittedMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.committed metric with initial data.
+func (m *metricSystemMemoryLinuxCommitted) init() {
+	m.data.SetName("system.memory.linux.committed")
+	m.data.SetDescription("Memory that processes were promised.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxCommitted) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxCommitted) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxCommitted) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxCommitted(cfg SystemMemoryLinuxCommittedMetricConfig) metricSystemMemoryLinuxCommitted {
+	m := metricSystemMemoryLinuxCommitted{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxDirty struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   SystemMemoryLinuxDirtyMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.dirty metric with initial data.
+func (m *metricSystemMemoryLinuxDirty) init() {
+	m.data.SetName("system.memory.linux.dirty")
+	m.data.SetDescription("Memory that waits to be written to disk.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxDirty) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxDirty) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxDirty) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxDirty(cfg SystemMemoryLinuxDirtyMetricConfig) metricSystemMemoryLinuxDirty {
+	m := metricSystemMemoryLinuxDirty{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxHugepagesLimit struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   SystemMemoryLinuxHugepagesLimitMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.hugepages.limit metric with initial data.
+func (m *metricSystemMemoryLinuxHugepagesLimit) init() {
+	m.data.SetName("system.memory.linux.hugepages.limit")
+	m.data.SetDescription("Total number of huge pages of the default size.")
+	m.data.SetUnit("{page}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxHugepagesLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxHugepagesLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxHugepagesLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxHugepagesLimit(cfg SystemMemoryLinuxHugepagesLimitMetricConfig) metricSystemMemoryLinuxHugepagesLimit {
+	m := metricSystemMemoryLinuxHugepagesLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxHugepagesPageSize struct {
+	data     pmetric.Metric                                 // data buffer for generated metric.
+	config   SystemMemoryLinuxHugepagesPageSizeMetricConfig // metric config provided by user.
+	capacity int                                            // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.hugepages.page_size metric with initial data.
+func (m *metricSystemMemoryLinuxHugepagesPageSize) init() {
+	m.data.SetName("system.memory.linux.hugepages.page_size")
+	m.data.SetDescription("Size of the huge pages of the default size.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxHugepagesPageSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxHugepagesPageSize) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxHugepagesPageSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxHugepagesPageSize(cfg SystemMemoryLinuxHugepagesPageSizeMetricConfig) metricSystemMemoryLinuxHugepagesPageSize {
+	m := metricSystemMemoryLinuxHugepagesPageSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxHugepagesReserved struct {
+	data     pmetric.Metric                                 // data buffer for generated metric.
+	config   SystemMemoryLinuxHugepagesReservedMetricConfig // metric config provided by user.
+	capacity int                                            // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.hugepages.reserved metric with initial data.
+func (m *metricSystemMemoryLinuxHugepagesReserved) init() {
+	m.data.SetName("system.memory.linux.hugepages.reserved")
+	m.data.SetDescription("Number of huge pages that are promised and not yet allocated.")
+	m.data.SetUnit("{page}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxHugepagesReserved) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxHugepagesReserved) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxHugepagesReserved) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxHugepagesReserved(cfg SystemMemoryLinuxHugepagesReservedMetricConfig) metricSystemMemoryLinuxHugepagesReserved {
+	m := metricSystemMemoryLinuxHugepagesReserved{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxHugepagesSurplus struct {
+	data     pmetric.Metric                                // data buffer for generated metric.
+	config   SystemMemoryLinuxHugepagesSurplusMetricConfig // metric config provided by user.
+	capacity int                                           // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.hugepages.surplus metric with initial data.
+func (m *metricSystemMemoryLinuxHugepagesSurplus) init() {
+	m.data.SetName("system.memory.linux.hugepages.surplus")
+	m.data.SetDescription("Number of huge pages above the size of the pool.")
+	m.data.SetUnit("{page}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxHugepagesSurplus) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxHugepagesSurplus) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxHugepagesSurplus) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxHugepagesSurplus(cfg SystemMemoryLinuxHugepagesSurplusMetricConfig) metricSystemMemoryLinuxHugepagesSurplus {
+	m := metricSystemMemoryLinuxHugepagesSurplus{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxHugepagesUsage struct {
+	data          pmetric.Metric                              // data buffer for generated metric.
+	config        SystemMemoryLinuxHugepagesUsageMetricConfig // metric config provided by user.
+	capacity      int                                         // max observed number of data points added to the metric.
+	aggDataPoints []int64                                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.memory.linux.hugepages.usage metric with initial data.
+func (m *metricSystemMemoryLinuxHugepagesUsage) init() {
+	m.data.SetName("system.memory.linux.hugepages.usage")
+	m.data.SetDescription("Number of huge pages by state.")
+	m.data.SetUnit("{page}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemMemoryLinuxHugepagesUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemMemoryLinuxHugepagesStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemMemoryLinuxHugepagesUsageMetricAttributeKeySystemMemoryLinuxHugepagesState) {
+		dp.Attributes().PutStr("system.memory.linux.hugepages.state", systemMemoryLinuxHugepagesStateAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxHugepagesUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxHugepagesUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxHugepagesUsage(cfg SystemMemoryLinuxHugepagesUsageMetricConfig) metricSystemMemoryLinuxHugepagesUsage {
+	m := metricSystemMemoryLinuxHugepagesUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxHugepagesUtilization struct {
+	data          pmetric.Metric                                    // data buffer for generated metric.
+	config        SystemMemoryLinuxHugepagesUtilizationMetricConfig // metric config provided by user.
+	capacity      int                                               // max observed number of data points added to the metric.
+	aggDataPoints []float64                                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.memory.linux.hugepages.utilization metric with initial data.
+func (m *metricSystemMemoryLinuxHugepagesUtilization) init() {
+	m.data.SetName("system.memory.linux.hugepages.utilization")
+	m.data.SetDescription("Share of the huge pages that is in each state.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemMemoryLinuxHugepagesUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemMemoryLinuxHugepagesStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemMemoryLinuxHugepagesUtilizationMetricAttributeKeySystemMemoryLinuxHugepagesState) {
+		dp.Attributes().PutStr("system.memory.linux.hugepages.state", systemMemoryLinuxHugepagesStateAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxHugepagesUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxHugepagesUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxHugepagesUtilization(cfg SystemMemoryLinuxHugepagesUtilizationMetricConfig) metricSystemMemoryLinuxHugepagesUtilization {
+	m := metricSystemMemoryLinuxHugepagesUtilization{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxMapped struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   SystemMemoryLinuxMappedMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.mapped metric with initial data.
+func (m *metricSystemMemoryLinuxMapped) init() {
+	m.data.SetName("system.memory.linux.mapped")
+	m.data.SetDescription("Memory of files that processes have mapped.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxMapped) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxMapped) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxMapped) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxMapped(cfg SystemMemoryLinuxMappedMetricConfig) metricSystemMemoryLinuxMapped {
+	m := metricSystemMemoryLinuxMapped{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxOomKills struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   SystemMemoryLinuxOomKillsMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.oom_kills metric with initial data.
+func (m *metricSystemMemoryLinuxOomKills) init() {
+	m.data.SetName("system.memory.linux.oom_kills")
+	m.data.SetDescription("Number of processes killed because memory ran out, of the system or of a cgroup.")
+	m.data.SetUnit("{kill}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxOomKills) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxOomKills) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxOomKills) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxOomKills(cfg SystemMemoryLinuxOomKillsMetricConfig) metricSystemMemoryLinuxOomKills {
+	m := metricSystemMemoryLinuxOomKills{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxPageTables struct {
+	data     pmetric.Metric                          // data buffer for generated metric.
+	config   SystemMemoryLinuxPageTablesMetricConfig // metric config provided by user.
+	capacity int                                     // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.page_tables metric with initial data.
+func (m *metricSystemMemoryLinuxPageTables) init() {
+	m.data.SetName("system.memory.linux.page_tables")
+	m.data.SetDescription("Memory of page tables.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxPageTables) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxPageTables) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxPageTables) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxPageTables(cfg SystemMemoryLinuxPageTablesMetricConfig) metricSystemMemoryLinuxPageTables {
+	m := metricSystemMemoryLinuxPageTables{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxPressureTime struct {
+	data          pmetric.Metric                            // data buffer for generated metric.
+	config        SystemMemoryLinuxPressureTimeMetricConfig // metric config provided by user.
+	capacity      int                                       // max observed number of data points added to the metric.
+	aggDataPoints []float64                                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.memory.linux.pressure.time metric with initial data.
+func (m *metricSystemMemoryLinuxPressureTime) init() {
+	m.data.SetName("system.memory.linux.pressure.time")
+	m.data.SetDescription("Time in which tasks waited for memory.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemMemoryLinuxPressureTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemMemoryLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope) {
+		dp.Attributes().PutStr("system.linux.pressure.scope", systemLinuxPressureScopeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxPressureTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxPressureTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxPressureTime(cfg SystemMemoryLinuxPressureTimeMetricConfig) metricSystemMemoryLinuxPressureTime {
+	m := metricSystemMemoryLinuxPressureTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxShared struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   SystemMemoryLinuxSharedMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.shared metric with initial data.
+func (m *metricSystemMemoryLinuxShared) init() {
+	m.data.SetName("system.memory.linux.shared")
+	m.data.SetDescription("Shared memory used (mostly by tmpfs).")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxShared) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxShared) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxShared) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxShared(cfg SystemMemoryLinuxSharedMetricConfig) metricSystemMemoryLinuxShared {
+	m := metricSystemMemoryLinuxShared{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxSlabUsage struct {
+	data          pmetric.Metric                         // data buffer for generated metric.
+	config        SystemMemoryLinuxSlabUsageMetricConfig // metric config provided by user.
+	capacity      int                                    // max observed number of data points added to the metric.
+	aggDataPoints []int64                                // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.memory.linux.slab.usage metric with initial data.
+func (m *metricSystemMemoryLinuxSlabUsage) init() {
+	m.data.SetName("system.memory.linux.slab.usage")
+	m.data.SetDescription("Memory that the kernel uses for its own data structures.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemMemoryLinuxSlabUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemMemoryLinuxSlabStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemMemoryLinuxSlabUsageMetricAttributeKeySystemMemoryLinuxSlabState) {
+		dp.Attributes().PutStr("system.memory.linux.slab.state", systemMemoryLinuxSlabStateAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxSlabUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxSlabUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxSlabUsage(cfg SystemMemoryLinuxSlabUsageMetricConfig) metricSystemMemoryLinuxSlabUsage {
+	m := metricSystemMemoryLinuxSlabUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryLinuxWriteback struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   SystemMemoryLinuxWritebackMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.linux.writeback metric with initial data.
+func (m *metricSystemMemoryLinuxWriteback) init() {
+	m.data.SetName("system.memory.linux.writeback")
+	m.data.SetDescription("Memory that is being written to disk.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemMemoryLinuxWriteback) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryLinuxWriteback) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryLinuxWriteback) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryLinuxWriteback(cfg SystemMemoryLinuxWritebackMetricConfig) metricSystemMemoryLinuxWriteback {
+	m := metricSystemMemoryLinuxWriteback{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryPageSize struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   SystemMemoryPageSizeMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills system.memory.page_size metric with initial data.
+func (m *metricSystemMemoryPageSize) init() {
+	m.data.SetName("system.memory.page_size")
+	m.data.SetDescription("The size of a page of memory.")
+	m.data.SetUnit("By")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricSystemMemoryPageSize) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryPageSize) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryPageSize) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryPageSize(cfg SystemMemoryPageSizeMetricConfig) metricSystemMemoryPageSize {
+	m := metricSystemMemoryPageSize{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemMemoryUnixPageQueueUsage struct {
+	data          pmetric.Metric                             // data buffer for generated metric.
+	config        SystemMemoryUnixPageQueueUsageMetricConfig // metric config provided by user.
+	capacity      int                                        // max observed number of data points added to the metric.
+	aggDataPoints []int64                                    // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.memory.unix.page_queue.usage metric with initial data.
+func (m *metricSystemMemoryUnixPageQueueUsage) init() {
+	m.data.SetName("system.memory.unix.page_queue.usage")
+	m.data.SetDescription("Memory in the queues that the kernel takes pages back from.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemMemoryUnixPageQueueUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemMemoryUnixPageQueueNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemMemoryUnixPageQueueUsageMetricAttributeKeySystemMemoryUnixPageQueueName) {
+		dp.Attributes().PutStr("system.memory.unix.page_queue.name", systemMemoryUnixPageQueueNameAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemMemoryUnixPageQueueUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemMemoryUnixPageQueueUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemMemoryUnixPageQueueUsage(cfg SystemMemoryUnixPageQueueUsageMetricConfig) metricSystemMemoryUnixPageQueueUsage {
+	m := metricSystemMemoryUnixPageQueueUsage{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -712,6 +3407,468 @@ func newMetricSystemMemoryUtilization(cfg SystemMemoryUtilizationMetricConfig) m
 	return m
 }
 
+type metricSystemPagingFaults struct {
+	data          pmetric.Metric                 // data buffer for generated metric.
+	config        SystemPagingFaultsMetricConfig // metric config provided by user.
+	capacity      int                            // max observed number of data points added to the metric.
+	aggDataPoints []int64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.paging.faults metric with initial data.
+func (m *metricSystemPagingFaults) init() {
+	m.data.SetName("system.paging.faults")
+	m.data.SetDescription("Number of page faults.")
+	m.data.SetUnit("{fault}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemPagingFaults) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemPagingFaultTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingFaultsMetricAttributeKeySystemPagingFaultType) {
+		dp.Attributes().PutStr("system.paging.fault.type", systemPagingFaultTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPagingFaults) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPagingFaults) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPagingFaults(cfg SystemPagingFaultsMetricConfig) metricSystemPagingFaults {
+	m := metricSystemPagingFaults{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemPagingIo struct {
+	data          pmetric.Metric             // data buffer for generated metric.
+	config        SystemPagingIoMetricConfig // metric config provided by user.
+	capacity      int                        // max observed number of data points added to the metric.
+	aggDataPoints []int64                    // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.paging.io metric with initial data.
+func (m *metricSystemPagingIo) init() {
+	m.data.SetName("system.paging.io")
+	m.data.SetDescription("Bytes swapped in and out.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemPagingIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemPagingDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingIoMetricAttributeKeySystemPagingDirection) {
+		dp.Attributes().PutStr("system.paging.direction", systemPagingDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPagingIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPagingIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPagingIo(cfg SystemPagingIoMetricConfig) metricSystemPagingIo {
+	m := metricSystemPagingIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemPagingOperations struct {
+	data          pmetric.Metric                     // data buffer for generated metric.
+	config        SystemPagingOperationsMetricConfig // metric config provided by user.
+	capacity      int                                // max observed number of data points added to the metric.
+	aggDataPoints []int64                            // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.paging.operations metric with initial data.
+func (m *metricSystemPagingOperations) init() {
+	m.data.SetName("system.paging.operations")
+	m.data.SetDescription("Number of pages swapped in and out.")
+	m.data.SetUnit("{operation}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemPagingOperations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemPagingDirectionAttributeValue string, majorPagingFaultTypeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingOperationsMetricAttributeKeySystemPagingDirection) {
+		dp.Attributes().PutStr("system.paging.direction", systemPagingDirectionAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingOperationsMetricAttributeKeyMajorPagingFaultType) {
+		dp.Attributes().PutStr("system.paging.fault.type", majorPagingFaultTypeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPagingOperations) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPagingOperations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPagingOperations(cfg SystemPagingOperationsMetricConfig) metricSystemPagingOperations {
+	m := metricSystemPagingOperations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemPagingUsage struct {
+	data          pmetric.Metric                // data buffer for generated metric.
+	config        SystemPagingUsageMetricConfig // metric config provided by user.
+	capacity      int                           // max observed number of data points added to the metric.
+	aggDataPoints []int64                       // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.paging.usage metric with initial data.
+func (m *metricSystemPagingUsage) init() {
+	m.data.SetName("system.paging.usage")
+	m.data.SetDescription("Unix swap or windows pagefile usage.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemPagingUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemPagingStateAttributeValue string, swapSystemDeviceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingUsageMetricAttributeKeySystemPagingState) {
+		dp.Attributes().PutStr("system.paging.state", systemPagingStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingUsageMetricAttributeKeySwapSystemDevice) {
+		dp.Attributes().PutStr("system.device", swapSystemDeviceAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPagingUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPagingUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPagingUsage(cfg SystemPagingUsageMetricConfig) metricSystemPagingUsage {
+	m := metricSystemPagingUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemPagingUtilization struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        SystemPagingUtilizationMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []float64                           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.paging.utilization metric with initial data.
+func (m *metricSystemPagingUtilization) init() {
+	m.data.SetName("system.paging.utilization")
+	m.data.SetDescription("Swap (unix) or pagefile (windows) utilization.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemPagingUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemPagingStateAttributeValue string, swapSystemDeviceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingUtilizationMetricAttributeKeySystemPagingState) {
+		dp.Attributes().PutStr("system.paging.state", systemPagingStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemPagingUtilizationMetricAttributeKeySwapSystemDevice) {
+		dp.Attributes().PutStr("system.device", swapSystemDeviceAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPagingUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPagingUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPagingUtilization(cfg SystemPagingUtilizationMetricConfig) metricSystemPagingUtilization {
+	m := metricSystemPagingUtilization{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemProcessCount struct {
 	data          pmetric.Metric                 // data buffer for generated metric.
 	config        SystemProcessCountMetricConfig // metric config provided by user.
@@ -803,6 +3960,266 @@ func newMetricSystemProcessCount(cfg SystemProcessCountMetricConfig) metricSyste
 	return m
 }
 
+type metricSystemProcessCreated struct {
+	data     pmetric.Metric                   // data buffer for generated metric.
+	config   SystemProcessCreatedMetricConfig // metric config provided by user.
+	capacity int                              // max observed number of data points added to the metric.
+}
+
+// init fills system.process.created metric with initial data.
+func (m *metricSystemProcessCreated) init() {
+	m.data.SetName("system.process.created")
+	m.data.SetDescription("Total number of processes created over uptime of the host.")
+	m.data.SetUnit("{process}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemProcessCreated) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemProcessCreated) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemProcessCreated) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemProcessCreated(cfg SystemProcessCreatedMetricConfig) metricSystemProcessCreated {
+	m := metricSystemProcessCreated{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemProcessLimit struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   SystemProcessLimitMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills system.process.limit metric with initial data.
+func (m *metricSystemProcessLimit) init() {
+	m.data.SetName("system.process.limit")
+	m.data.SetDescription("The most processes and threads that the system allows.")
+	m.data.SetUnit("{thread}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemProcessLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemProcessLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemProcessLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemProcessLimit(cfg SystemProcessLimitMetricConfig) metricSystemProcessLimit {
+	m := metricSystemProcessLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemProcessLinuxBlockedCount struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   SystemProcessLinuxBlockedCountMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills system.process.linux.blocked.count metric with initial data.
+func (m *metricSystemProcessLinuxBlockedCount) init() {
+	m.data.SetName("system.process.linux.blocked.count")
+	m.data.SetDescription("Number of threads that wait for I/O.")
+	m.data.SetUnit("{process}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemProcessLinuxBlockedCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemProcessLinuxBlockedCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemProcessLinuxBlockedCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemProcessLinuxBlockedCount(cfg SystemProcessLinuxBlockedCountMetricConfig) metricSystemProcessLinuxBlockedCount {
+	m := metricSystemProcessLinuxBlockedCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemProcessLinuxRunnableCount struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   SystemProcessLinuxRunnableCountMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills system.process.linux.runnable.count metric with initial data.
+func (m *metricSystemProcessLinuxRunnableCount) init() {
+	m.data.SetName("system.process.linux.runnable.count")
+	m.data.SetDescription("Number of threads that run or wait for a CPU.")
+	m.data.SetUnit("{process}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemProcessLinuxRunnableCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemProcessLinuxRunnableCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemProcessLinuxRunnableCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemProcessLinuxRunnableCount(cfg SystemProcessLinuxRunnableCountMetricConfig) metricSystemProcessLinuxRunnableCount {
+	m := metricSystemProcessLinuxRunnableCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemThreadCount struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   SystemThreadCountMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills system.thread.count metric with initial data.
+func (m *metricSystemThreadCount) init() {
+	m.data.SetName("system.thread.count")
+	m.data.SetDescription("Number of threads of all processes, those of the kernel too.")
+	m.data.SetUnit("{thread}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemThreadCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemThreadCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemThreadCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemThreadCount(cfg SystemThreadCountMetricConfig) metricSystemThreadCount {
+	m := metricSystemThreadCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemUptime struct {
 	data     pmetric.Metric           // data buffer for generated metric.
 	config   SystemUptimeMetricConfig // metric config provided by user.
@@ -856,20 +4273,65 @@ func newMetricSystemUptime(cfg SystemUptimeMetricConfig) metricSystemUptime {
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                           MetricsBuilderConfig // config of the metrics builder.
-	startTime                        pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                  int                  // maximum observed number of metrics per resource.
-	metricsBuffer                    pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                        component.BuildInfo  // contains version information.
-	metricSystemBootTimestamp        metricSystemBootTimestamp
-	metricSystemCPULogicalCount      metricSystemCPULogicalCount
-	metricSystemCPUTime              metricSystemCPUTime
-	metricSystemMemoryLimit          metricSystemMemoryLimit
-	metricSystemMemoryLinuxAvailable metricSystemMemoryLinuxAvailable
-	metricSystemMemoryUsage          metricSystemMemoryUsage
-	metricSystemMemoryUtilization    metricSystemMemoryUtilization
-	metricSystemProcessCount         metricSystemProcessCount
-	metricSystemUptime               metricSystemUptime
+	config                                      MetricsBuilderConfig // config of the metrics builder.
+	startTime                                   pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                             int                  // maximum observed number of metrics per resource.
+	metricsBuffer                               pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                                   component.BuildInfo  // contains version information.
+	metricHwCPUSpeedLimit                       metricHwCPUSpeedLimit
+	metricSystemAwakeTime                       metricSystemAwakeTime
+	metricSystemBootTimestamp                   metricSystemBootTimestamp
+	metricSystemCPUContextSwitches              metricSystemCPUContextSwitches
+	metricSystemCPUFrequency                    metricSystemCPUFrequency
+	metricSystemCPUInterrupts                   metricSystemCPUInterrupts
+	metricSystemCPULinuxGuestTime               metricSystemCPULinuxGuestTime
+	metricSystemCPULinuxPressureTime            metricSystemCPULinuxPressureTime
+	metricSystemCPULoadAverage15m               metricSystemCPULoadAverage15m
+	metricSystemCPULoadAverage1m                metricSystemCPULoadAverage1m
+	metricSystemCPULoadAverage5m                metricSystemCPULoadAverage5m
+	metricSystemCPULogicalCount                 metricSystemCPULogicalCount
+	metricSystemCPUPhysicalCount                metricSystemCPUPhysicalCount
+	metricSystemCPUSoftInterrupts               metricSystemCPUSoftInterrupts
+	metricSystemCPUTime                         metricSystemCPUTime
+	metricSystemCPUUtilization                  metricSystemCPUUtilization
+	metricSystemDiskLinuxPressureTime           metricSystemDiskLinuxPressureTime
+	metricSystemFileDescriptorCount             metricSystemFileDescriptorCount
+	metricSystemFileDescriptorLimit             metricSystemFileDescriptorLimit
+	metricSystemMemoryLimit                     metricSystemMemoryLimit
+	metricSystemMemoryLinuxAnonymous            metricSystemMemoryLinuxAnonymous
+	metricSystemMemoryLinuxAvailable            metricSystemMemoryLinuxAvailable
+	metricSystemMemoryLinuxCommitLimit          metricSystemMemoryLinuxCommitLimit
+	metricSystemMemoryLinuxCommitted            metricSystemMemoryLinuxCommitted
+	metricSystemMemoryLinuxDirty                metricSystemMemoryLinuxDirty
+	metricSystemMemoryLinuxHugepagesLimit       metricSystemMemoryLinuxHugepagesLimit
+	metricSystemMemoryLinuxHugepagesPageSize    metricSystemMemoryLinuxHugepagesPageSize
+	metricSystemMemoryLinuxHugepagesReserved    metricSystemMemoryLinuxHugepagesReserved
+	metricSystemMemoryLinuxHugepagesSurplus     metricSystemMemoryLinuxHugepagesSurplus
+	metricSystemMemoryLinuxHugepagesUsage       metricSystemMemoryLinuxHugepagesUsage
+	metricSystemMemoryLinuxHugepagesUtilization metricSystemMemoryLinuxHugepagesUtilization
+	metricSystemMemoryLinuxMapped               metricSystemMemoryLinuxMapped
+	metricSystemMemoryLinuxOomKills             metricSystemMemoryLinuxOomKills
+	metricSystemMemoryLinuxPageTables           metricSystemMemoryLinuxPageTables
+	metricSystemMemoryLinuxPressureTime         metricSystemMemoryLinuxPressureTime
+	metricSystemMemoryLinuxShared               metricSystemMemoryLinuxShared
+	metricSystemMemoryLinuxSlabUsage            metricSystemMemoryLinuxSlabUsage
+	metricSystemMemoryLinuxWriteback            metricSystemMemoryLinuxWriteback
+	metricSystemMemoryPageSize                  metricSystemMemoryPageSize
+	metricSystemMemoryUnixPageQueueUsage        metricSystemMemoryUnixPageQueueUsage
+	metricSystemMemoryUsage                     metricSystemMemoryUsage
+	metricSystemMemoryUtilization               metricSystemMemoryUtilization
+	metricSystemPagingFaults                    metricSystemPagingFaults
+	metricSystemPagingIo                        metricSystemPagingIo
+	metricSystemPagingOperations                metricSystemPagingOperations
+	metricSystemPagingUsage                     metricSystemPagingUsage
+	metricSystemPagingUtilization               metricSystemPagingUtilization
+	metricSystemProcessCount                    metricSystemProcessCount
+	metricSystemProcessCreated                  metricSystemProcessCreated
+	metricSystemProcessLimit                    metricSystemProcessLimit
+	metricSystemProcessLinuxBlockedCount        metricSystemProcessLinuxBlockedCount
+	metricSystemProcessLinuxRunnableCount       metricSystemProcessLinuxRunnableCount
+	metricSystemThreadCount                     metricSystemThreadCount
+	metricSystemUptime                          metricSystemUptime
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -891,19 +4353,64 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                           mbc,
-		startTime:                        pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                    pmetric.NewMetrics(),
-		buildInfo:                        settings.BuildInfo,
-		metricSystemBootTimestamp:        newMetricSystemBootTimestamp(mbc.Metrics.SystemBootTimestamp),
-		metricSystemCPULogicalCount:      newMetricSystemCPULogicalCount(mbc.Metrics.SystemCPULogicalCount),
-		metricSystemCPUTime:              newMetricSystemCPUTime(mbc.Metrics.SystemCPUTime),
-		metricSystemMemoryLimit:          newMetricSystemMemoryLimit(mbc.Metrics.SystemMemoryLimit),
-		metricSystemMemoryLinuxAvailable: newMetricSystemMemoryLinuxAvailable(mbc.Metrics.SystemMemoryLinuxAvailable),
-		metricSystemMemoryUsage:          newMetricSystemMemoryUsage(mbc.Metrics.SystemMemoryUsage),
-		metricSystemMemoryUtilization:    newMetricSystemMemoryUtilization(mbc.Metrics.SystemMemoryUtilization),
-		metricSystemProcessCount:         newMetricSystemProcessCount(mbc.Metrics.SystemProcessCount),
-		metricSystemUptime:               newMetricSystemUptime(mbc.Metrics.SystemUptime),
+		config:                                      mbc,
+		startTime:                                   pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                               pmetric.NewMetrics(),
+		buildInfo:                                   settings.BuildInfo,
+		metricHwCPUSpeedLimit:                       newMetricHwCPUSpeedLimit(mbc.Metrics.HwCPUSpeedLimit),
+		metricSystemAwakeTime:                       newMetricSystemAwakeTime(mbc.Metrics.SystemAwakeTime),
+		metricSystemBootTimestamp:                   newMetricSystemBootTimestamp(mbc.Metrics.SystemBootTimestamp),
+		metricSystemCPUContextSwitches:              newMetricSystemCPUContextSwitches(mbc.Metrics.SystemCPUContextSwitches),
+		metricSystemCPUFrequency:                    newMetricSystemCPUFrequency(mbc.Metrics.SystemCPUFrequency),
+		metricSystemCPUInterrupts:                   newMetricSystemCPUInterrupts(mbc.Metrics.SystemCPUInterrupts),
+		metricSystemCPULinuxGuestTime:               newMetricSystemCPULinuxGuestTime(mbc.Metrics.SystemCPULinuxGuestTime),
+		metricSystemCPULinuxPressureTime:            newMetricSystemCPULinuxPressureTime(mbc.Metrics.SystemCPULinuxPressureTime),
+		metricSystemCPULoadAverage15m:               newMetricSystemCPULoadAverage15m(mbc.Metrics.SystemCPULoadAverage15m),
+		metricSystemCPULoadAverage1m:                newMetricSystemCPULoadAverage1m(mbc.Metrics.SystemCPULoadAverage1m),
+		metricSystemCPULoadAverage5m:                newMetricSystemCPULoadAverage5m(mbc.Metrics.SystemCPULoadAverage5m),
+		metricSystemCPULogicalCount:                 newMetricSystemCPULogicalCount(mbc.Metrics.SystemCPULogicalCount),
+		metricSystemCPUPhysicalCount:                newMetricSystemCPUPhysicalCount(mbc.Metrics.SystemCPUPhysicalCount),
+		metricSystemCPUSoftInterrupts:               newMetricSystemCPUSoftInterrupts(mbc.Metrics.SystemCPUSoftInterrupts),
+		metricSystemCPUTime:                         newMetricSystemCPUTime(mbc.Metrics.SystemCPUTime),
+		metricSystemCPUUtilization:                  newMetricSystemCPUUtilization(mbc.Metrics.SystemCPUUtilization),
+		metricSystemDiskLinuxPressureTime:           newMetricSystemDiskLinuxPressureTime(mbc.Metrics.SystemDiskLinuxPressureTime),
+		metricSystemFileDescriptorCount:             newMetricSystemFileDescriptorCount(mbc.Metrics.SystemFileDescriptorCount),
+		metricSystemFileDescriptorLimit:             newMetricSystemFileDescriptorLimit(mbc.Metrics.SystemFileDescriptorLimit),
+		metricSystemMemoryLimit:                     newMetricSystemMemoryLimit(mbc.Metrics.SystemMemoryLimit),
+		metricSystemMemoryLinuxAnonymous:            newMetricSystemMemoryLinuxAnonymous(mbc.Metrics.SystemMemoryLinuxAnonymous),
+		metricSystemMemoryLinuxAvailable:            newMetricSystemMemoryLinuxAvailable(mbc.Metrics.SystemMemoryLinuxAvailable),
+		metricSystemMemoryLinuxCommitLimit:          newMetricSystemMemoryLinuxCommitLimit(mbc.Metrics.SystemMemoryLinuxCommitLimit),
+		metricSystemMemoryLinuxCommitted:            newMetricSystemMemoryLinuxCommitted(mbc.Metrics.SystemMemoryLinuxCommitted),
+		metricSystemMemoryLinuxDirty:                newMetricSystemMemoryLinuxDirty(mbc.Metrics.SystemMemoryLinuxDirty),
+		metricSystemMemoryLinuxHugepagesLimit:       newMetricSystemMemoryLinuxHugepagesLimit(mbc.Metrics.SystemMemoryLinuxHugepagesLimit),
+		metricSystemMemoryLinuxHugepagesPageSize:    newMetricSystemMemoryLinuxHugepagesPageSize(mbc.Metrics.SystemMemoryLinuxHugepagesPageSize),
+		metricSystemMemoryLinuxHugepagesReserved:    newMetricSystemMemoryLinuxHugepagesReserved(mbc.Metrics.SystemMemoryLinuxHugepagesReserved),
+		metricSystemMemoryLinuxHugepagesSurplus:     newMetricSystemMemoryLinuxHugepagesSurplus(mbc.Metrics.SystemMemoryLinuxHugepagesSurplus),
+		metricSystemMemoryLinuxHugepagesUsage:       newMetricSystemMemoryLinuxHugepagesUsage(mbc.Metrics.SystemMemoryLinuxHugepagesUsage),
+		metricSystemMemoryLinuxHugepagesUtilization: newMetricSystemMemoryLinuxHugepagesUtilization(mbc.Metrics.SystemMemoryLinuxHugepagesUtilization),
+		metricSystemMemoryLinuxMapped:               newMetricSystemMemoryLinuxMapped(mbc.Metrics.SystemMemoryLinuxMapped),
+		metricSystemMemoryLinuxOomKills:             newMetricSystemMemoryLinuxOomKills(mbc.Metrics.SystemMemoryLinuxOomKills),
+		metricSystemMemoryLinuxPageTables:           newMetricSystemMemoryLinuxPageTables(mbc.Metrics.SystemMemoryLinuxPageTables),
+		metricSystemMemoryLinuxPressureTime:         newMetricSystemMemoryLinuxPressureTime(mbc.Metrics.SystemMemoryLinuxPressureTime),
+		metricSystemMemoryLinuxShared:               newMetricSystemMemoryLinuxShared(mbc.Metrics.SystemMemoryLinuxShared),
+		metricSystemMemoryLinuxSlabUsage:            newMetricSystemMemoryLinuxSlabUsage(mbc.Metrics.SystemMemoryLinuxSlabUsage),
+		metricSystemMemoryLinuxWriteback:            newMetricSystemMemoryLinuxWriteback(mbc.Metrics.SystemMemoryLinuxWriteback),
+		metricSystemMemoryPageSize:                  newMetricSystemMemoryPageSize(mbc.Metrics.SystemMemoryPageSize),
+		metricSystemMemoryUnixPageQueueUsage:        newMetricSystemMemoryUnixPageQueueUsage(mbc.Metrics.SystemMemoryUnixPageQueueUsage),
+		metricSystemMemoryUsage:                     newMetricSystemMemoryUsage(mbc.Metrics.SystemMemoryUsage),
+		metricSystemMemoryUtilization:               newMetricSystemMemoryUtilization(mbc.Metrics.SystemMemoryUtilization),
+		metricSystemPagingFaults:                    newMetricSystemPagingFaults(mbc.Metrics.SystemPagingFaults),
+		metricSystemPagingIo:                        newMetricSystemPagingIo(mbc.Metrics.SystemPagingIo),
+		metricSystemPagingOperations:                newMetricSystemPagingOperations(mbc.Metrics.SystemPagingOperations),
+		metricSystemPagingUsage:                     newMetricSystemPagingUsage(mbc.Metrics.SystemPagingUsage),
+		metricSystemPagingUtilization:               newMetricSystemPagingUtilization(mbc.Metrics.SystemPagingUtilization),
+		metricSystemProcessCount:                    newMetricSystemProcessCount(mbc.Metrics.SystemProcessCount),
+		metricSystemProcessCreated:                  newMetricSystemProcessCreated(mbc.Metrics.SystemProcessCreated),
+		metricSystemProcessLimit:                    newMetricSystemProcessLimit(mbc.Metrics.SystemProcessLimit),
+		metricSystemProcessLinuxBlockedCount:        newMetricSystemProcessLinuxBlockedCount(mbc.Metrics.SystemProcessLinuxBlockedCount),
+		metricSystemProcessLinuxRunnableCount:       newMetricSystemProcessLinuxRunnableCount(mbc.Metrics.SystemProcessLinuxRunnableCount),
+		metricSystemThreadCount:                     newMetricSystemThreadCount(mbc.Metrics.SystemThreadCount),
+		metricSystemUptime:                          newMetricSystemUptime(mbc.Metrics.SystemUptime),
 	}
 
 	for _, op := range options {
@@ -970,14 +4477,59 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetName(ScopeName)
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
+	mb.metricHwCPUSpeedLimit.emit(ils.Metrics())
+	mb.metricSystemAwakeTime.emit(ils.Metrics())
 	mb.metricSystemBootTimestamp.emit(ils.Metrics())
+	mb.metricSystemCPUContextSwitches.emit(ils.Metrics())
+	mb.metricSystemCPUFrequency.emit(ils.Metrics())
+	mb.metricSystemCPUInterrupts.emit(ils.Metrics())
+	mb.metricSystemCPULinuxGuestTime.emit(ils.Metrics())
+	mb.metricSystemCPULinuxPressureTime.emit(ils.Metrics())
+	mb.metricSystemCPULoadAverage15m.emit(ils.Metrics())
+	mb.metricSystemCPULoadAverage1m.emit(ils.Metrics())
+	mb.metricSystemCPULoadAverage5m.emit(ils.Metrics())
 	mb.metricSystemCPULogicalCount.emit(ils.Metrics())
+	mb.metricSystemCPUPhysicalCount.emit(ils.Metrics())
+	mb.metricSystemCPUSoftInterrupts.emit(ils.Metrics())
 	mb.metricSystemCPUTime.emit(ils.Metrics())
+	mb.metricSystemCPUUtilization.emit(ils.Metrics())
+	mb.metricSystemDiskLinuxPressureTime.emit(ils.Metrics())
+	mb.metricSystemFileDescriptorCount.emit(ils.Metrics())
+	mb.metricSystemFileDescriptorLimit.emit(ils.Metrics())
 	mb.metricSystemMemoryLimit.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxAnonymous.emit(ils.Metrics())
 	mb.metricSystemMemoryLinuxAvailable.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxCommitLimit.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxCommitted.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxDirty.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxHugepagesLimit.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxHugepagesPageSize.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxHugepagesReserved.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxHugepagesSurplus.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxHugepagesUsage.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxHugepagesUtilization.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxMapped.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxOomKills.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxPageTables.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxPressureTime.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxShared.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxSlabUsage.emit(ils.Metrics())
+	mb.metricSystemMemoryLinuxWriteback.emit(ils.Metrics())
+	mb.metricSystemMemoryPageSize.emit(ils.Metrics())
+	mb.metricSystemMemoryUnixPageQueueUsage.emit(ils.Metrics())
 	mb.metricSystemMemoryUsage.emit(ils.Metrics())
 	mb.metricSystemMemoryUtilization.emit(ils.Metrics())
+	mb.metricSystemPagingFaults.emit(ils.Metrics())
+	mb.metricSystemPagingIo.emit(ils.Metrics())
+	mb.metricSystemPagingOperations.emit(ils.Metrics())
+	mb.metricSystemPagingUsage.emit(ils.Metrics())
+	mb.metricSystemPagingUtilization.emit(ils.Metrics())
 	mb.metricSystemProcessCount.emit(ils.Metrics())
+	mb.metricSystemProcessCreated.emit(ils.Metrics())
+	mb.metricSystemProcessLimit.emit(ils.Metrics())
+	mb.metricSystemProcessLinuxBlockedCount.emit(ils.Metrics())
+	mb.metricSystemProcessLinuxRunnableCount.emit(ils.Metrics())
+	mb.metricSystemThreadCount.emit(ils.Metrics())
 	mb.metricSystemUptime.emit(ils.Metrics())
 
 	for _, op := range options {
@@ -1000,9 +4552,59 @@ func (mb *MetricsBuilder) Emit(options ...ResourceMetricsOption) pmetric.Metrics
 	return metrics
 }
 
+// RecordHwCPUSpeedLimitDataPoint adds a data point to hw.cpu.speed.limit metric.
+func (mb *MetricsBuilder) RecordHwCPUSpeedLimitDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwLimitTypeAttributeValue AttributeHwLimitType, hwNameAttributeValue string) {
+	mb.metricHwCPUSpeedLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwLimitTypeAttributeValue.String(), hwNameAttributeValue)
+}
+
+// RecordSystemAwakeTimeDataPoint adds a data point to system.awake.time metric.
+func (mb *MetricsBuilder) RecordSystemAwakeTimeDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricSystemAwakeTime.recordDataPoint(mb.startTime, ts, val)
+}
+
 // RecordSystemBootTimestampDataPoint adds a data point to system.boot.timestamp metric.
 func (mb *MetricsBuilder) RecordSystemBootTimestampDataPoint(ts pcommon.Timestamp, val float64) {
 	mb.metricSystemBootTimestamp.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemCPUContextSwitchesDataPoint adds a data point to system.cpu.context_switches metric.
+func (mb *MetricsBuilder) RecordSystemCPUContextSwitchesDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemCPUContextSwitches.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemCPUFrequencyDataPoint adds a data point to system.cpu.frequency metric.
+func (mb *MetricsBuilder) RecordSystemCPUFrequencyDataPoint(ts pcommon.Timestamp, val int64, cpuLogicalNumberAttributeValue int64) {
+	mb.metricSystemCPUFrequency.recordDataPoint(mb.startTime, ts, val, cpuLogicalNumberAttributeValue)
+}
+
+// RecordSystemCPUInterruptsDataPoint adds a data point to system.cpu.interrupts metric.
+func (mb *MetricsBuilder) RecordSystemCPUInterruptsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemCPUInterrupts.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemCPULinuxGuestTimeDataPoint adds a data point to system.cpu.linux.guest.time metric.
+func (mb *MetricsBuilder) RecordSystemCPULinuxGuestTimeDataPoint(ts pcommon.Timestamp, val float64, guestCPUModeAttributeValue AttributeGuestCPUMode, cpuLogicalNumberAttributeValue int64) {
+	mb.metricSystemCPULinuxGuestTime.recordDataPoint(mb.startTime, ts, val, guestCPUModeAttributeValue.String(), cpuLogicalNumberAttributeValue)
+}
+
+// RecordSystemCPULinuxPressureTimeDataPoint adds a data point to system.cpu.linux.pressure.time metric.
+func (mb *MetricsBuilder) RecordSystemCPULinuxPressureTimeDataPoint(ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue AttributeSystemLinuxPressureScope) {
+	mb.metricSystemCPULinuxPressureTime.recordDataPoint(mb.startTime, ts, val, systemLinuxPressureScopeAttributeValue.String())
+}
+
+// RecordSystemCPULoadAverage15mDataPoint adds a data point to system.cpu.load_average.15m metric.
+func (mb *MetricsBuilder) RecordSystemCPULoadAverage15mDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricSystemCPULoadAverage15m.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemCPULoadAverage1mDataPoint adds a data point to system.cpu.load_average.1m metric.
+func (mb *MetricsBuilder) RecordSystemCPULoadAverage1mDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricSystemCPULoadAverage1m.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemCPULoadAverage5mDataPoint adds a data point to system.cpu.load_average.5m metric.
+func (mb *MetricsBuilder) RecordSystemCPULoadAverage5mDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricSystemCPULoadAverage5m.recordDataPoint(mb.startTime, ts, val)
 }
 
 // RecordSystemCPULogicalCountDataPoint adds a data point to system.cpu.logical.count metric.
@@ -1010,9 +4612,39 @@ func (mb *MetricsBuilder) RecordSystemCPULogicalCountDataPoint(ts pcommon.Timest
 	mb.metricSystemCPULogicalCount.recordDataPoint(mb.startTime, ts, val)
 }
 
+// RecordSystemCPUPhysicalCountDataPoint adds a data point to system.cpu.physical.count metric.
+func (mb *MetricsBuilder) RecordSystemCPUPhysicalCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemCPUPhysicalCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemCPUSoftInterruptsDataPoint adds a data point to system.cpu.soft_interrupts metric.
+func (mb *MetricsBuilder) RecordSystemCPUSoftInterruptsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemCPUSoftInterrupts.recordDataPoint(mb.startTime, ts, val)
+}
+
 // RecordSystemCPUTimeDataPoint adds a data point to system.cpu.time metric.
 func (mb *MetricsBuilder) RecordSystemCPUTimeDataPoint(ts pcommon.Timestamp, val float64, cpuModeAttributeValue AttributeCPUMode, cpuLogicalNumberAttributeValue int64) {
 	mb.metricSystemCPUTime.recordDataPoint(mb.startTime, ts, val, cpuModeAttributeValue.String(), cpuLogicalNumberAttributeValue)
+}
+
+// RecordSystemCPUUtilizationDataPoint adds a data point to system.cpu.utilization metric.
+func (mb *MetricsBuilder) RecordSystemCPUUtilizationDataPoint(ts pcommon.Timestamp, val float64, cpuModeAttributeValue AttributeCPUMode, cpuLogicalNumberAttributeValue int64) {
+	mb.metricSystemCPUUtilization.recordDataPoint(mb.startTime, ts, val, cpuModeAttributeValue.String(), cpuLogicalNumberAttributeValue)
+}
+
+// RecordSystemDiskLinuxPressureTimeDataPoint adds a data point to system.disk.linux.pressure.time metric.
+func (mb *MetricsBuilder) RecordSystemDiskLinuxPressureTimeDataPoint(ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue AttributeSystemLinuxPressureScope) {
+	mb.metricSystemDiskLinuxPressureTime.recordDataPoint(mb.startTime, ts, val, systemLinuxPressureScopeAttributeValue.String())
+}
+
+// RecordSystemFileDescriptorCountDataPoint adds a data point to system.file_descriptor.count metric.
+func (mb *MetricsBuilder) RecordSystemFileDescriptorCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemFileDescriptorCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemFileDescriptorLimitDataPoint adds a data point to system.file_descriptor.limit metric.
+func (mb *MetricsBuilder) RecordSystemFileDescriptorLimitDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemFileDescriptorLimit.recordDataPoint(mb.startTime, ts, val)
 }
 
 // RecordSystemMemoryLimitDataPoint adds a data point to system.memory.limit metric.
@@ -1020,9 +4652,104 @@ func (mb *MetricsBuilder) RecordSystemMemoryLimitDataPoint(ts pcommon.Timestamp,
 	mb.metricSystemMemoryLimit.recordDataPoint(mb.startTime, ts, val)
 }
 
+// RecordSystemMemoryLinuxAnonymousDataPoint adds a data point to system.memory.linux.anonymous metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxAnonymousDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxAnonymous.recordDataPoint(mb.startTime, ts, val)
+}
+
 // RecordSystemMemoryLinuxAvailableDataPoint adds a data point to system.memory.linux.available metric.
 func (mb *MetricsBuilder) RecordSystemMemoryLinuxAvailableDataPoint(ts pcommon.Timestamp, val int64) {
 	mb.metricSystemMemoryLinuxAvailable.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxCommitLimitDataPoint adds a data point to system.memory.linux.commit_limit metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxCommitLimitDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxCommitLimit.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxCommittedDataPoint adds a data point to system.memory.linux.committed metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxCommittedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxCommitted.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxDirtyDataPoint adds a data point to system.memory.linux.dirty metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxDirtyDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxDirty.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxHugepagesLimitDataPoint adds a data point to system.memory.linux.hugepages.limit metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxHugepagesLimitDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxHugepagesLimit.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxHugepagesPageSizeDataPoint adds a data point to system.memory.linux.hugepages.page_size metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxHugepagesPageSizeDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxHugepagesPageSize.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxHugepagesReservedDataPoint adds a data point to system.memory.linux.hugepages.reserved metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxHugepagesReservedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxHugepagesReserved.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxHugepagesSurplusDataPoint adds a data point to system.memory.linux.hugepages.surplus metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxHugepagesSurplusDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxHugepagesSurplus.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxHugepagesUsageDataPoint adds a data point to system.memory.linux.hugepages.usage metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxHugepagesUsageDataPoint(ts pcommon.Timestamp, val int64, systemMemoryLinuxHugepagesStateAttributeValue AttributeSystemMemoryLinuxHugepagesState) {
+	mb.metricSystemMemoryLinuxHugepagesUsage.recordDataPoint(mb.startTime, ts, val, systemMemoryLinuxHugepagesStateAttributeValue.String())
+}
+
+// RecordSystemMemoryLinuxHugepagesUtilizationDataPoint adds a data point to system.memory.linux.hugepages.utilization metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxHugepagesUtilizationDataPoint(ts pcommon.Timestamp, val float64, systemMemoryLinuxHugepagesStateAttributeValue AttributeSystemMemoryLinuxHugepagesState) {
+	mb.metricSystemMemoryLinuxHugepagesUtilization.recordDataPoint(mb.startTime, ts, val, systemMemoryLinuxHugepagesStateAttributeValue.String())
+}
+
+// RecordSystemMemoryLinuxMappedDataPoint adds a data point to system.memory.linux.mapped metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxMappedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxMapped.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxOomKillsDataPoint adds a data point to system.memory.linux.oom_kills metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxOomKillsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxOomKills.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxPageTablesDataPoint adds a data point to system.memory.linux.page_tables metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxPageTablesDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxPageTables.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxPressureTimeDataPoint adds a data point to system.memory.linux.pressure.time metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxPressureTimeDataPoint(ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue AttributeSystemLinuxPressureScope) {
+	mb.metricSystemMemoryLinuxPressureTime.recordDataPoint(mb.startTime, ts, val, systemLinuxPressureScopeAttributeValue.String())
+}
+
+// RecordSystemMemoryLinuxSharedDataPoint adds a data point to system.memory.linux.shared metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxSharedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxShared.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryLinuxSlabUsageDataPoint adds a data point to system.memory.linux.slab.usage metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxSlabUsageDataPoint(ts pcommon.Timestamp, val int64, systemMemoryLinuxSlabStateAttributeValue AttributeSystemMemoryLinuxSlabState) {
+	mb.metricSystemMemoryLinuxSlabUsage.recordDataPoint(mb.startTime, ts, val, systemMemoryLinuxSlabStateAttributeValue.String())
+}
+
+// RecordSystemMemoryLinuxWritebackDataPoint adds a data point to system.memory.linux.writeback metric.
+func (mb *MetricsBuilder) RecordSystemMemoryLinuxWritebackDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryLinuxWriteback.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryPageSizeDataPoint adds a data point to system.memory.page_size metric.
+func (mb *MetricsBuilder) RecordSystemMemoryPageSizeDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemMemoryPageSize.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemMemoryUnixPageQueueUsageDataPoint adds a data point to system.memory.unix.page_queue.usage metric.
+func (mb *MetricsBuilder) RecordSystemMemoryUnixPageQueueUsageDataPoint(ts pcommon.Timestamp, val int64, systemMemoryUnixPageQueueNameAttributeValue AttributeSystemMemoryUnixPageQueueName) {
+	mb.metricSystemMemoryUnixPageQueueUsage.recordDataPoint(mb.startTime, ts, val, systemMemoryUnixPageQueueNameAttributeValue.String())
 }
 
 // RecordSystemMemoryUsageDataPoint adds a data point to system.memory.usage metric.
@@ -1035,9 +4762,59 @@ func (mb *MetricsBuilder) RecordSystemMemoryUtilizationDataPoint(ts pcommon.Time
 	mb.metricSystemMemoryUtilization.recordDataPoint(mb.startTime, ts, val, systemMemoryStateAttributeValue.String())
 }
 
+// RecordSystemPagingFaultsDataPoint adds a data point to system.paging.faults metric.
+func (mb *MetricsBuilder) RecordSystemPagingFaultsDataPoint(ts pcommon.Timestamp, val int64, systemPagingFaultTypeAttributeValue AttributeSystemPagingFaultType) {
+	mb.metricSystemPagingFaults.recordDataPoint(mb.startTime, ts, val, systemPagingFaultTypeAttributeValue.String())
+}
+
+// RecordSystemPagingIoDataPoint adds a data point to system.paging.io metric.
+func (mb *MetricsBuilder) RecordSystemPagingIoDataPoint(ts pcommon.Timestamp, val int64, systemPagingDirectionAttributeValue AttributeSystemPagingDirection) {
+	mb.metricSystemPagingIo.recordDataPoint(mb.startTime, ts, val, systemPagingDirectionAttributeValue.String())
+}
+
+// RecordSystemPagingOperationsDataPoint adds a data point to system.paging.operations metric.
+func (mb *MetricsBuilder) RecordSystemPagingOperationsDataPoint(ts pcommon.Timestamp, val int64, systemPagingDirectionAttributeValue AttributeSystemPagingDirection, majorPagingFaultTypeAttributeValue AttributeMajorPagingFaultType) {
+	mb.metricSystemPagingOperations.recordDataPoint(mb.startTime, ts, val, systemPagingDirectionAttributeValue.String(), majorPagingFaultTypeAttributeValue.String())
+}
+
+// RecordSystemPagingUsageDataPoint adds a data point to system.paging.usage metric.
+func (mb *MetricsBuilder) RecordSystemPagingUsageDataPoint(ts pcommon.Timestamp, val int64, systemPagingStateAttributeValue AttributeSystemPagingState, swapSystemDeviceAttributeValue string) {
+	mb.metricSystemPagingUsage.recordDataPoint(mb.startTime, ts, val, systemPagingStateAttributeValue.String(), swapSystemDeviceAttributeValue)
+}
+
+// RecordSystemPagingUtilizationDataPoint adds a data point to system.paging.utilization metric.
+func (mb *MetricsBuilder) RecordSystemPagingUtilizationDataPoint(ts pcommon.Timestamp, val float64, systemPagingStateAttributeValue AttributeSystemPagingState, swapSystemDeviceAttributeValue string) {
+	mb.metricSystemPagingUtilization.recordDataPoint(mb.startTime, ts, val, systemPagingStateAttributeValue.String(), swapSystemDeviceAttributeValue)
+}
+
 // RecordSystemProcessCountDataPoint adds a data point to system.process.count metric.
 func (mb *MetricsBuilder) RecordSystemProcessCountDataPoint(ts pcommon.Timestamp, val int64, processStateAttributeValue AttributeProcessState) {
 	mb.metricSystemProcessCount.recordDataPoint(mb.startTime, ts, val, processStateAttributeValue.String())
+}
+
+// RecordSystemProcessCreatedDataPoint adds a data point to system.process.created metric.
+func (mb *MetricsBuilder) RecordSystemProcessCreatedDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemProcessCreated.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemProcessLimitDataPoint adds a data point to system.process.limit metric.
+func (mb *MetricsBuilder) RecordSystemProcessLimitDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemProcessLimit.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemProcessLinuxBlockedCountDataPoint adds a data point to system.process.linux.blocked.count metric.
+func (mb *MetricsBuilder) RecordSystemProcessLinuxBlockedCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemProcessLinuxBlockedCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemProcessLinuxRunnableCountDataPoint adds a data point to system.process.linux.runnable.count metric.
+func (mb *MetricsBuilder) RecordSystemProcessLinuxRunnableCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemProcessLinuxRunnableCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemThreadCountDataPoint adds a data point to system.thread.count metric.
+func (mb *MetricsBuilder) RecordSystemThreadCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemThreadCount.recordDataPoint(mb.startTime, ts, val)
 }
 
 // RecordSystemUptimeDataPoint adds a data point to system.uptime metric.

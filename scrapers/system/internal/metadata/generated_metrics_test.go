@@ -58,9 +58,25 @@ func TestMetricsBuilder(t *testing.T) {
 			settings.Logger = zap.New(observedZapCore)
 			mb := NewMetricsBuilder(loadMetricsBuilderConfig(t, tt.name), settings, WithStartTime(start))
 			aggMap := make(map[string]string) // contains the aggregation strategies for each metric name
+			aggMap["hw.cpu.speed.limit"] = mb.metricHwCPUSpeedLimit.config.AggregationStrategy
+			aggMap["system.cpu.frequency"] = mb.metricSystemCPUFrequency.config.AggregationStrategy
+			aggMap["system.cpu.linux.guest.time"] = mb.metricSystemCPULinuxGuestTime.config.AggregationStrategy
+			aggMap["system.cpu.linux.pressure.time"] = mb.metricSystemCPULinuxPressureTime.config.AggregationStrategy
 			aggMap["system.cpu.time"] = mb.metricSystemCPUTime.config.AggregationStrategy
+			aggMap["system.cpu.utilization"] = mb.metricSystemCPUUtilization.config.AggregationStrategy
+			aggMap["system.disk.linux.pressure.time"] = mb.metricSystemDiskLinuxPressureTime.config.AggregationStrategy
+			aggMap["system.memory.linux.hugepages.usage"] = mb.metricSystemMemoryLinuxHugepagesUsage.config.AggregationStrategy
+			aggMap["system.memory.linux.hugepages.utilization"] = mb.metricSystemMemoryLinuxHugepagesUtilization.config.AggregationStrategy
+			aggMap["system.memory.linux.pressure.time"] = mb.metricSystemMemoryLinuxPressureTime.config.AggregationStrategy
+			aggMap["system.memory.linux.slab.usage"] = mb.metricSystemMemoryLinuxSlabUsage.config.AggregationStrategy
+			aggMap["system.memory.unix.page_queue.usage"] = mb.metricSystemMemoryUnixPageQueueUsage.config.AggregationStrategy
 			aggMap["system.memory.usage"] = mb.metricSystemMemoryUsage.config.AggregationStrategy
 			aggMap["system.memory.utilization"] = mb.metricSystemMemoryUtilization.config.AggregationStrategy
+			aggMap["system.paging.faults"] = mb.metricSystemPagingFaults.config.AggregationStrategy
+			aggMap["system.paging.io"] = mb.metricSystemPagingIo.config.AggregationStrategy
+			aggMap["system.paging.operations"] = mb.metricSystemPagingOperations.config.AggregationStrategy
+			aggMap["system.paging.usage"] = mb.metricSystemPagingUsage.config.AggregationStrategy
+			aggMap["system.paging.utilization"] = mb.metricSystemPagingUtilization.config.AggregationStrategy
 			aggMap["system.process.count"] = mb.metricSystemProcessCount.config.AggregationStrategy
 
 			expectedWarnings := 0
@@ -70,24 +86,162 @@ func TestMetricsBuilder(t *testing.T) {
 
 			defaultMetricsCount := 0
 			allMetricsCount := 0
+
+			allMetricsCount++
+			mb.RecordHwCPUSpeedLimitDataPoint(ts, 1, "hw.id-val", AttributeHwLimitTypeMax, "hw.name-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwCPUSpeedLimitDataPoint(ts, 3, "hw.id-val", AttributeHwLimitTypeMax, "hw.name-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordSystemAwakeTimeDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemBootTimestampDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordSystemCPUContextSwitchesDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPUFrequencyDataPoint(ts, 1, 18)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemCPUFrequencyDataPoint(ts, 3, 19)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPUInterruptsDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemCPULinuxGuestTimeDataPoint(ts, 1, AttributeGuestCPUModeNice, 18)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemCPULinuxGuestTimeDataPoint(ts, 3, AttributeGuestCPUModeNice, 19)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPULinuxPressureTimeDataPoint(ts, 1, AttributeSystemLinuxPressureScopeFull)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemCPULinuxPressureTimeDataPoint(ts, 3, AttributeSystemLinuxPressureScopeSome)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPULoadAverage15mDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPULoadAverage1mDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPULoadAverage5mDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordSystemCPULogicalCountDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemCPUPhysicalCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemCPUSoftInterruptsDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemCPUTimeDataPoint(ts, 1, AttributeCPUModeIdle, 18)
 			if tt.name == "reaggregate_set" {
 				mb.RecordSystemCPUTimeDataPoint(ts, 3, AttributeCPUModeInterrupt, 19)
 			}
+
+			allMetricsCount++
+			mb.RecordSystemCPUUtilizationDataPoint(ts, 1, AttributeCPUModeIdle, 18)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemCPUUtilizationDataPoint(ts, 3, AttributeCPUModeInterrupt, 19)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemDiskLinuxPressureTimeDataPoint(ts, 1, AttributeSystemLinuxPressureScopeFull)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemDiskLinuxPressureTimeDataPoint(ts, 3, AttributeSystemLinuxPressureScopeSome)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemFileDescriptorCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemFileDescriptorLimitDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemMemoryLimitDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxAnonymousDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemMemoryLinuxAvailableDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxCommitLimitDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxCommittedDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxDirtyDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxHugepagesLimitDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxHugepagesPageSizeDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxHugepagesReservedDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxHugepagesSurplusDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxHugepagesUsageDataPoint(ts, 1, AttributeSystemMemoryLinuxHugepagesStateFree)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemMemoryLinuxHugepagesUsageDataPoint(ts, 3, AttributeSystemMemoryLinuxHugepagesStateUsed)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxHugepagesUtilizationDataPoint(ts, 1, AttributeSystemMemoryLinuxHugepagesStateFree)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemMemoryLinuxHugepagesUtilizationDataPoint(ts, 3, AttributeSystemMemoryLinuxHugepagesStateUsed)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxMappedDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxOomKillsDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxPageTablesDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxPressureTimeDataPoint(ts, 1, AttributeSystemLinuxPressureScopeFull)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemMemoryLinuxPressureTimeDataPoint(ts, 3, AttributeSystemLinuxPressureScopeSome)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxSharedDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxSlabUsageDataPoint(ts, 1, AttributeSystemMemoryLinuxSlabStateReclaimable)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemMemoryLinuxSlabUsageDataPoint(ts, 3, AttributeSystemMemoryLinuxSlabStateUnreclaimable)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemMemoryLinuxWritebackDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryPageSizeDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemMemoryUnixPageQueueUsageDataPoint(ts, 1, AttributeSystemMemoryUnixPageQueueNameActive)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemMemoryUnixPageQueueUsageDataPoint(ts, 3, AttributeSystemMemoryUnixPageQueueNameInactive)
+			}
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemMemoryUsageDataPoint(ts, 1, AttributeSystemMemoryStateBuffers)
@@ -102,10 +256,55 @@ func TestMetricsBuilder(t *testing.T) {
 			}
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordSystemPagingFaultsDataPoint(ts, 1, AttributeSystemPagingFaultTypeMajor)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemPagingFaultsDataPoint(ts, 3, AttributeSystemPagingFaultTypeMinor)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemPagingIoDataPoint(ts, 1, AttributeSystemPagingDirectionIn)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemPagingIoDataPoint(ts, 3, AttributeSystemPagingDirectionOut)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemPagingOperationsDataPoint(ts, 1, AttributeSystemPagingDirectionIn, AttributeMajorPagingFaultTypeMajor)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemPagingOperationsDataPoint(ts, 3, AttributeSystemPagingDirectionOut, AttributeMajorPagingFaultTypeMajor)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemPagingUsageDataPoint(ts, 1, AttributeSystemPagingStateFree, "swap.system.device-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemPagingUsageDataPoint(ts, 3, AttributeSystemPagingStateUsed, "swap.system.device-val-2")
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemPagingUtilizationDataPoint(ts, 1, AttributeSystemPagingStateFree, "swap.system.device-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemPagingUtilizationDataPoint(ts, 3, AttributeSystemPagingStateUsed, "swap.system.device-val-2")
+			}
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordSystemProcessCountDataPoint(ts, 1, AttributeProcessStateDead)
 			if tt.name == "reaggregate_set" {
 				mb.RecordSystemProcessCountDataPoint(ts, 3, AttributeProcessStateDefunct)
 			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemProcessCreatedDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemProcessLimitDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemProcessLinuxBlockedCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemProcessLinuxRunnableCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemThreadCountDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemUptimeDataPoint(ts, 1)
@@ -113,9 +312,25 @@ func TestMetricsBuilder(t *testing.T) {
 			res := pcommon.NewResource()
 			metrics := mb.Emit(WithResource(res))
 			if tt.name == "reaggregate_set" {
+				assert.Empty(t, mb.metricHwCPUSpeedLimit.aggDataPoints)
+				assert.Empty(t, mb.metricSystemCPUFrequency.aggDataPoints)
+				assert.Empty(t, mb.metricSystemCPULinuxGuestTime.aggDataPoints)
+				assert.Empty(t, mb.metricSystemCPULinuxPressureTime.aggDataPoints)
 				assert.Empty(t, mb.metricSystemCPUTime.aggDataPoints)
+				assert.Empty(t, mb.metricSystemCPUUtilization.aggDataPoints)
+				assert.Empty(t, mb.metricSystemDiskLinuxPressureTime.aggDataPoints)
+				assert.Empty(t, mb.metricSystemMemoryLinuxHugepagesUsage.aggDataPoints)
+				assert.Empty(t, mb.metricSystemMemoryLinuxHugepagesUtilization.aggDataPoints)
+				assert.Empty(t, mb.metricSystemMemoryLinuxPressureTime.aggDataPoints)
+				assert.Empty(t, mb.metricSystemMemoryLinuxSlabUsage.aggDataPoints)
+				assert.Empty(t, mb.metricSystemMemoryUnixPageQueueUsage.aggDataPoints)
 				assert.Empty(t, mb.metricSystemMemoryUsage.aggDataPoints)
 				assert.Empty(t, mb.metricSystemMemoryUtilization.aggDataPoints)
+				assert.Empty(t, mb.metricSystemPagingFaults.aggDataPoints)
+				assert.Empty(t, mb.metricSystemPagingIo.aggDataPoints)
+				assert.Empty(t, mb.metricSystemPagingOperations.aggDataPoints)
+				assert.Empty(t, mb.metricSystemPagingUsage.aggDataPoints)
+				assert.Empty(t, mb.metricSystemPagingUtilization.aggDataPoints)
 				assert.Empty(t, mb.metricSystemProcessCount.aggDataPoints)
 			}
 
@@ -144,6 +359,68 @@ func TestMetricsBuilder(t *testing.T) {
 			validatedMetrics := make(map[string]bool)
 			for _, mi := range allMetricsList {
 				switch mi.Name() {
+				case "hw.cpu.speed.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.cpu.speed.limit"], "Found a duplicate in the metrics slice: hw.cpu.speed.limit")
+						validatedMetrics["hw.cpu.speed.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "The CPU frequency limits in force.", mi.Description())
+						assert.Equal(t, "Hz", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwLimitTypeAttrVal, ok := dp.Attributes().Get("hw.limit_type")
+						assert.True(t, ok)
+						assert.Equal(t, "max", hwLimitTypeAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.cpu.speed.limit"], "Found a duplicate in the metrics slice: hw.cpu.speed.limit")
+						validatedMetrics["hw.cpu.speed.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "The CPU frequency limits in force.", mi.Description())
+						assert.Equal(t, "Hz", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.cpu.speed.limit"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.limit_type")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+					}
+				case "system.awake.time":
+					assert.False(t, validatedMetrics["system.awake.time"], "Found a duplicate in the metrics slice: system.awake.time")
+					validatedMetrics["system.awake.time"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The time since boot without that in suspend.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
 				case "system.boot.timestamp":
 					assert.False(t, validatedMetrics["system.boot.timestamp"], "Found a duplicate in the metrics slice: system.boot.timestamp")
 					validatedMetrics["system.boot.timestamp"] = true
@@ -151,6 +428,197 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
 					assert.Equal(t, "When the system was booted, in seconds since 1970-01-01 00:00 UTC.", mi.Description())
 					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+				case "system.cpu.context_switches":
+					assert.False(t, validatedMetrics["system.cpu.context_switches"], "Found a duplicate in the metrics slice: system.cpu.context_switches")
+					validatedMetrics["system.cpu.context_switches"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of context switches since boot.", mi.Description())
+					assert.Equal(t, "{context_switch}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.cpu.frequency":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.cpu.frequency"], "Found a duplicate in the metrics slice: system.cpu.frequency")
+						validatedMetrics["system.cpu.frequency"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Operating frequency of the logical CPUs in Hertz.", mi.Description())
+						assert.Equal(t, "Hz", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+					} else {
+						assert.False(t, validatedMetrics["system.cpu.frequency"], "Found a duplicate in the metrics slice: system.cpu.frequency")
+						validatedMetrics["system.cpu.frequency"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Operating frequency of the logical CPUs in Hertz.", mi.Description())
+						assert.Equal(t, "Hz", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.cpu.frequency"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("cpu.logical_number")
+						assert.False(t, ok)
+					}
+				case "system.cpu.interrupts":
+					assert.False(t, validatedMetrics["system.cpu.interrupts"], "Found a duplicate in the metrics slice: system.cpu.interrupts")
+					validatedMetrics["system.cpu.interrupts"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of interrupts serviced since boot.", mi.Description())
+					assert.Equal(t, "{interrupt}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.cpu.linux.guest.time":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.cpu.linux.guest.time"], "Found a duplicate in the metrics slice: system.cpu.linux.guest.time")
+						validatedMetrics["system.cpu.linux.guest.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Seconds the logical CPUs spent running virtual machines.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						guestCPUModeAttrVal, ok := dp.Attributes().Get("cpu.mode")
+						assert.True(t, ok)
+						assert.Equal(t, "nice", guestCPUModeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.cpu.linux.guest.time"], "Found a duplicate in the metrics slice: system.cpu.linux.guest.time")
+						validatedMetrics["system.cpu.linux.guest.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Seconds the logical CPUs spent running virtual machines.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.cpu.linux.guest.time"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("cpu.mode")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("cpu.logical_number")
+						assert.False(t, ok)
+					}
+				case "system.cpu.linux.pressure.time":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.cpu.linux.pressure.time"], "Found a duplicate in the metrics slice: system.cpu.linux.pressure.time")
+						validatedMetrics["system.cpu.linux.pressure.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Time in which tasks waited for a CPU.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						systemLinuxPressureScopeAttrVal, ok := dp.Attributes().Get("system.linux.pressure.scope")
+						assert.True(t, ok)
+						assert.Equal(t, "full", systemLinuxPressureScopeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.cpu.linux.pressure.time"], "Found a duplicate in the metrics slice: system.cpu.linux.pressure.time")
+						validatedMetrics["system.cpu.linux.pressure.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Time in which tasks waited for a CPU.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.cpu.linux.pressure.time"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("system.linux.pressure.scope")
+						assert.False(t, ok)
+					}
+				case "system.cpu.load_average.15m":
+					assert.False(t, validatedMetrics["system.cpu.load_average.15m"], "Found a duplicate in the metrics slice: system.cpu.load_average.15m")
+					validatedMetrics["system.cpu.load_average.15m"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Average number of threads that ran or waited to run over fifteen minutes.", mi.Description())
+					assert.Equal(t, "{thread}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+				case "system.cpu.load_average.1m":
+					assert.False(t, validatedMetrics["system.cpu.load_average.1m"], "Found a duplicate in the metrics slice: system.cpu.load_average.1m")
+					validatedMetrics["system.cpu.load_average.1m"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Average number of threads that ran or waited to run over one minute.", mi.Description())
+					assert.Equal(t, "{thread}", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+				case "system.cpu.load_average.5m":
+					assert.False(t, validatedMetrics["system.cpu.load_average.5m"], "Found a duplicate in the metrics slice: system.cpu.load_average.5m")
+					validatedMetrics["system.cpu.load_average.5m"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Average number of threads that ran or waited to run over five minutes.", mi.Description())
+					assert.Equal(t, "{thread}", mi.Unit())
 					dp := mi.Gauge().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())
 					assert.Equal(t, ts, dp.Timestamp())
@@ -164,6 +632,34 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, "The number of logical CPUs that are online.", mi.Description())
 					assert.Equal(t, "{cpu}", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.cpu.physical.count":
+					assert.False(t, validatedMetrics["system.cpu.physical.count"], "Found a duplicate in the metrics slice: system.cpu.physical.count")
+					validatedMetrics["system.cpu.physical.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "The number of physical cores that are online.", mi.Description())
+					assert.Equal(t, "{cpu}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.cpu.soft_interrupts":
+					assert.False(t, validatedMetrics["system.cpu.soft_interrupts"], "Found a duplicate in the metrics slice: system.cpu.soft_interrupts")
+					validatedMetrics["system.cpu.soft_interrupts"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of software interrupts since boot.", mi.Description())
+					assert.Equal(t, "{interrupt}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
 					dp := mi.Sum().DataPoints().At(0)
 					assert.Equal(t, start, dp.StartTimestamp())
@@ -216,12 +712,140 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("cpu.logical_number")
 						assert.False(t, ok)
 					}
+				case "system.cpu.utilization":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.cpu.utilization"], "Found a duplicate in the metrics slice: system.cpu.utilization")
+						validatedMetrics["system.cpu.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "The share of the time that the logical CPUs spent on each mode since the scrape before.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						cpuModeAttrVal, ok := dp.Attributes().Get("cpu.mode")
+						assert.True(t, ok)
+						assert.Equal(t, "idle", cpuModeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.cpu.utilization"], "Found a duplicate in the metrics slice: system.cpu.utilization")
+						validatedMetrics["system.cpu.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "The share of the time that the logical CPUs spent on each mode since the scrape before.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.cpu.utilization"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("cpu.mode")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("cpu.logical_number")
+						assert.False(t, ok)
+					}
+				case "system.disk.linux.pressure.time":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.disk.linux.pressure.time"], "Found a duplicate in the metrics slice: system.disk.linux.pressure.time")
+						validatedMetrics["system.disk.linux.pressure.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Time in which tasks waited for I/O.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						systemLinuxPressureScopeAttrVal, ok := dp.Attributes().Get("system.linux.pressure.scope")
+						assert.True(t, ok)
+						assert.Equal(t, "full", systemLinuxPressureScopeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.disk.linux.pressure.time"], "Found a duplicate in the metrics slice: system.disk.linux.pressure.time")
+						validatedMetrics["system.disk.linux.pressure.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Time in which tasks waited for I/O.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.disk.linux.pressure.time"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("system.linux.pressure.scope")
+						assert.False(t, ok)
+					}
+				case "system.file_descriptor.count":
+					assert.False(t, validatedMetrics["system.file_descriptor.count"], "Found a duplicate in the metrics slice: system.file_descriptor.count")
+					validatedMetrics["system.file_descriptor.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of open file descriptions of the system.", mi.Description())
+					assert.Equal(t, "{file_descriptor}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.file_descriptor.limit":
+					assert.False(t, validatedMetrics["system.file_descriptor.limit"], "Found a duplicate in the metrics slice: system.file_descriptor.limit")
+					validatedMetrics["system.file_descriptor.limit"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "The most open file descriptions that the system allows.", mi.Description())
+					assert.Equal(t, "{file_descriptor}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 				case "system.memory.limit":
 					assert.False(t, validatedMetrics["system.memory.limit"], "Found a duplicate in the metrics slice: system.memory.limit")
 					validatedMetrics["system.memory.limit"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
 					assert.Equal(t, "The physical memory of the system.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.anonymous":
+					assert.False(t, validatedMetrics["system.memory.linux.anonymous"], "Found a duplicate in the metrics slice: system.memory.linux.anonymous")
+					validatedMetrics["system.memory.linux.anonymous"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory of processes that is of no file.", mi.Description())
 					assert.Equal(t, "By", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -244,6 +868,402 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.commit_limit":
+					assert.False(t, validatedMetrics["system.memory.linux.commit_limit"], "Found a duplicate in the metrics slice: system.memory.linux.commit_limit")
+					validatedMetrics["system.memory.linux.commit_limit"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "How much memory can be committed where overcommitting is off.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.committed":
+					assert.False(t, validatedMetrics["system.memory.linux.committed"], "Found a duplicate in the metrics slice: system.memory.linux.committed")
+					validatedMetrics["system.memory.linux.committed"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory that processes were promised.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.dirty":
+					assert.False(t, validatedMetrics["system.memory.linux.dirty"], "Found a duplicate in the metrics slice: system.memory.linux.dirty")
+					validatedMetrics["system.memory.linux.dirty"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory that waits to be written to disk.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.hugepages.limit":
+					assert.False(t, validatedMetrics["system.memory.linux.hugepages.limit"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.limit")
+					validatedMetrics["system.memory.linux.hugepages.limit"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Total number of huge pages of the default size.", mi.Description())
+					assert.Equal(t, "{page}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.hugepages.page_size":
+					assert.False(t, validatedMetrics["system.memory.linux.hugepages.page_size"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.page_size")
+					validatedMetrics["system.memory.linux.hugepages.page_size"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Size of the huge pages of the default size.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.hugepages.reserved":
+					assert.False(t, validatedMetrics["system.memory.linux.hugepages.reserved"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.reserved")
+					validatedMetrics["system.memory.linux.hugepages.reserved"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of huge pages that are promised and not yet allocated.", mi.Description())
+					assert.Equal(t, "{page}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.hugepages.surplus":
+					assert.False(t, validatedMetrics["system.memory.linux.hugepages.surplus"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.surplus")
+					validatedMetrics["system.memory.linux.hugepages.surplus"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of huge pages above the size of the pool.", mi.Description())
+					assert.Equal(t, "{page}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.hugepages.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.memory.linux.hugepages.usage"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.usage")
+						validatedMetrics["system.memory.linux.hugepages.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of huge pages by state.", mi.Description())
+						assert.Equal(t, "{page}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemMemoryLinuxHugepagesStateAttrVal, ok := dp.Attributes().Get("system.memory.linux.hugepages.state")
+						assert.True(t, ok)
+						assert.Equal(t, "free", systemMemoryLinuxHugepagesStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.memory.linux.hugepages.usage"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.usage")
+						validatedMetrics["system.memory.linux.hugepages.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of huge pages by state.", mi.Description())
+						assert.Equal(t, "{page}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.memory.linux.hugepages.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.memory.linux.hugepages.state")
+						assert.False(t, ok)
+					}
+				case "system.memory.linux.hugepages.utilization":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.memory.linux.hugepages.utilization"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.utilization")
+						validatedMetrics["system.memory.linux.hugepages.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Share of the huge pages that is in each state.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						systemMemoryLinuxHugepagesStateAttrVal, ok := dp.Attributes().Get("system.memory.linux.hugepages.state")
+						assert.True(t, ok)
+						assert.Equal(t, "free", systemMemoryLinuxHugepagesStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.memory.linux.hugepages.utilization"], "Found a duplicate in the metrics slice: system.memory.linux.hugepages.utilization")
+						validatedMetrics["system.memory.linux.hugepages.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Share of the huge pages that is in each state.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.memory.linux.hugepages.utilization"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("system.memory.linux.hugepages.state")
+						assert.False(t, ok)
+					}
+				case "system.memory.linux.mapped":
+					assert.False(t, validatedMetrics["system.memory.linux.mapped"], "Found a duplicate in the metrics slice: system.memory.linux.mapped")
+					validatedMetrics["system.memory.linux.mapped"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory of files that processes have mapped.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.oom_kills":
+					assert.False(t, validatedMetrics["system.memory.linux.oom_kills"], "Found a duplicate in the metrics slice: system.memory.linux.oom_kills")
+					validatedMetrics["system.memory.linux.oom_kills"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of processes killed because memory ran out, of the system or of a cgroup.", mi.Description())
+					assert.Equal(t, "{kill}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.page_tables":
+					assert.False(t, validatedMetrics["system.memory.linux.page_tables"], "Found a duplicate in the metrics slice: system.memory.linux.page_tables")
+					validatedMetrics["system.memory.linux.page_tables"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory of page tables.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.pressure.time":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.memory.linux.pressure.time"], "Found a duplicate in the metrics slice: system.memory.linux.pressure.time")
+						validatedMetrics["system.memory.linux.pressure.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Time in which tasks waited for memory.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						systemLinuxPressureScopeAttrVal, ok := dp.Attributes().Get("system.linux.pressure.scope")
+						assert.True(t, ok)
+						assert.Equal(t, "full", systemLinuxPressureScopeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.memory.linux.pressure.time"], "Found a duplicate in the metrics slice: system.memory.linux.pressure.time")
+						validatedMetrics["system.memory.linux.pressure.time"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Time in which tasks waited for memory.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.memory.linux.pressure.time"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("system.linux.pressure.scope")
+						assert.False(t, ok)
+					}
+				case "system.memory.linux.shared":
+					assert.False(t, validatedMetrics["system.memory.linux.shared"], "Found a duplicate in the metrics slice: system.memory.linux.shared")
+					validatedMetrics["system.memory.linux.shared"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Shared memory used (mostly by tmpfs).", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.linux.slab.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.memory.linux.slab.usage"], "Found a duplicate in the metrics slice: system.memory.linux.slab.usage")
+						validatedMetrics["system.memory.linux.slab.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory that the kernel uses for its own data structures.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemMemoryLinuxSlabStateAttrVal, ok := dp.Attributes().Get("system.memory.linux.slab.state")
+						assert.True(t, ok)
+						assert.Equal(t, "reclaimable", systemMemoryLinuxSlabStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.memory.linux.slab.usage"], "Found a duplicate in the metrics slice: system.memory.linux.slab.usage")
+						validatedMetrics["system.memory.linux.slab.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory that the kernel uses for its own data structures.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.memory.linux.slab.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.memory.linux.slab.state")
+						assert.False(t, ok)
+					}
+				case "system.memory.linux.writeback":
+					assert.False(t, validatedMetrics["system.memory.linux.writeback"], "Found a duplicate in the metrics slice: system.memory.linux.writeback")
+					validatedMetrics["system.memory.linux.writeback"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Memory that is being written to disk.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.page_size":
+					assert.False(t, validatedMetrics["system.memory.page_size"], "Found a duplicate in the metrics slice: system.memory.page_size")
+					validatedMetrics["system.memory.page_size"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The size of a page of memory.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.memory.unix.page_queue.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.memory.unix.page_queue.usage"], "Found a duplicate in the metrics slice: system.memory.unix.page_queue.usage")
+						validatedMetrics["system.memory.unix.page_queue.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory in the queues that the kernel takes pages back from.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemMemoryUnixPageQueueNameAttrVal, ok := dp.Attributes().Get("system.memory.unix.page_queue.name")
+						assert.True(t, ok)
+						assert.Equal(t, "active", systemMemoryUnixPageQueueNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.memory.unix.page_queue.usage"], "Found a duplicate in the metrics slice: system.memory.unix.page_queue.usage")
+						validatedMetrics["system.memory.unix.page_queue.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Memory in the queues that the kernel takes pages back from.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.memory.unix.page_queue.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.memory.unix.page_queue.name")
+						assert.False(t, ok)
+					}
 				case "system.memory.usage":
 					if tt.name != "reaggregate_set" {
 						assert.False(t, validatedMetrics["system.memory.usage"], "Found a duplicate in the metrics slice: system.memory.usage")
@@ -328,6 +1348,231 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok := dp.Attributes().Get("system.memory.state")
 						assert.False(t, ok)
 					}
+				case "system.paging.faults":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.paging.faults"], "Found a duplicate in the metrics slice: system.paging.faults")
+						validatedMetrics["system.paging.faults"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of page faults.", mi.Description())
+						assert.Equal(t, "{fault}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemPagingFaultTypeAttrVal, ok := dp.Attributes().Get("system.paging.fault.type")
+						assert.True(t, ok)
+						assert.Equal(t, "major", systemPagingFaultTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.paging.faults"], "Found a duplicate in the metrics slice: system.paging.faults")
+						validatedMetrics["system.paging.faults"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of page faults.", mi.Description())
+						assert.Equal(t, "{fault}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.paging.faults"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.paging.fault.type")
+						assert.False(t, ok)
+					}
+				case "system.paging.io":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.paging.io"], "Found a duplicate in the metrics slice: system.paging.io")
+						validatedMetrics["system.paging.io"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Bytes swapped in and out.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemPagingDirectionAttrVal, ok := dp.Attributes().Get("system.paging.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "in", systemPagingDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.paging.io"], "Found a duplicate in the metrics slice: system.paging.io")
+						validatedMetrics["system.paging.io"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Bytes swapped in and out.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.paging.io"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.paging.direction")
+						assert.False(t, ok)
+					}
+				case "system.paging.operations":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.paging.operations"], "Found a duplicate in the metrics slice: system.paging.operations")
+						validatedMetrics["system.paging.operations"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of pages swapped in and out.", mi.Description())
+						assert.Equal(t, "{operation}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemPagingDirectionAttrVal, ok := dp.Attributes().Get("system.paging.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "in", systemPagingDirectionAttrVal.Str())
+						majorPagingFaultTypeAttrVal, ok := dp.Attributes().Get("system.paging.fault.type")
+						assert.True(t, ok)
+						assert.Equal(t, "major", majorPagingFaultTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.paging.operations"], "Found a duplicate in the metrics slice: system.paging.operations")
+						validatedMetrics["system.paging.operations"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of pages swapped in and out.", mi.Description())
+						assert.Equal(t, "{operation}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.paging.operations"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.paging.direction")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("system.paging.fault.type")
+						assert.False(t, ok)
+					}
+				case "system.paging.usage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.paging.usage"], "Found a duplicate in the metrics slice: system.paging.usage")
+						validatedMetrics["system.paging.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Unix swap or windows pagefile usage.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemPagingStateAttrVal, ok := dp.Attributes().Get("system.paging.state")
+						assert.True(t, ok)
+						assert.Equal(t, "free", systemPagingStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.paging.usage"], "Found a duplicate in the metrics slice: system.paging.usage")
+						validatedMetrics["system.paging.usage"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Unix swap or windows pagefile usage.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.paging.usage"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.paging.state")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("system.device")
+						assert.False(t, ok)
+					}
+				case "system.paging.utilization":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.paging.utilization"], "Found a duplicate in the metrics slice: system.paging.utilization")
+						validatedMetrics["system.paging.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Swap (unix) or pagefile (windows) utilization.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						systemPagingStateAttrVal, ok := dp.Attributes().Get("system.paging.state")
+						assert.True(t, ok)
+						assert.Equal(t, "free", systemPagingStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.paging.utilization"], "Found a duplicate in the metrics slice: system.paging.utilization")
+						validatedMetrics["system.paging.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Swap (unix) or pagefile (windows) utilization.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["system.paging.utilization"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("system.paging.state")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("system.device")
+						assert.False(t, ok)
+					}
 				case "system.process.count":
 					if tt.name != "reaggregate_set" {
 						assert.False(t, validatedMetrics["system.process.count"], "Found a duplicate in the metrics slice: system.process.count")
@@ -372,6 +1617,76 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok := dp.Attributes().Get("process.state")
 						assert.False(t, ok)
 					}
+				case "system.process.created":
+					assert.False(t, validatedMetrics["system.process.created"], "Found a duplicate in the metrics slice: system.process.created")
+					validatedMetrics["system.process.created"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Total number of processes created over uptime of the host.", mi.Description())
+					assert.Equal(t, "{process}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.process.limit":
+					assert.False(t, validatedMetrics["system.process.limit"], "Found a duplicate in the metrics slice: system.process.limit")
+					validatedMetrics["system.process.limit"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "The most processes and threads that the system allows.", mi.Description())
+					assert.Equal(t, "{thread}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.process.linux.blocked.count":
+					assert.False(t, validatedMetrics["system.process.linux.blocked.count"], "Found a duplicate in the metrics slice: system.process.linux.blocked.count")
+					validatedMetrics["system.process.linux.blocked.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of threads that wait for I/O.", mi.Description())
+					assert.Equal(t, "{process}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.process.linux.runnable.count":
+					assert.False(t, validatedMetrics["system.process.linux.runnable.count"], "Found a duplicate in the metrics slice: system.process.linux.runnable.count")
+					validatedMetrics["system.process.linux.runnable.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of threads that run or wait for a CPU.", mi.Description())
+					assert.Equal(t, "{process}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.thread.count":
+					assert.False(t, validatedMetrics["system.thread.count"], "Found a duplicate in the metrics slice: system.thread.count")
+					validatedMetrics["system.thread.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of threads of all processes, those of the kernel too.", mi.Description())
+					assert.Equal(t, "{thread}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 				case "system.uptime":
 					assert.False(t, validatedMetrics["system.uptime"], "Found a duplicate in the metrics slice: system.uptime")
 					validatedMetrics["system.uptime"] = true

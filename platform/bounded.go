@@ -1,0 +1,62 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import "time"
+
+// bounded makes reads that the kernel may never answer: of a network file
+// system whose server is gone, of a driver that waits for its device. Nothing
+// can interrupt such a read. It is left behind, with the thread that it holds,
+// and what it is about is skipped until it has come back.
+type bounded struct {
+	stuck map[string]chan struct{} // by key; closed when the read has come back
+}
+
+// maxStuck is how many reads may be stuck before no other is begun: each holds
+// a thread, and a host with so many has other worries than its metrics.
+const maxStuck = 64
+
+// try runs read and tells whether it has ended within patience; if not, or if
+// an earlier read of the same key is still under way, it is ErrTimeoutExpired.
+// What read writes may be looked at only if it has ended. It must not use what
+// anybody else does, the [Host] and its buffers among it.
+func (b *bounded) try(key string, patience time.Duration, read func()) error {
+	b.reap()
+	if b.stuck[key] != nil || len(b.stuck) >= maxStuck {
+		return ErrTimeoutExpired
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		read()
+	}()
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return nil
+	case <-timer.C:
+	}
+	select {
+	case <-done: // just now
+		return nil
+	default:
+	}
+	if b.stuck == nil {
+		b.stuck = map[string]chan struct{}{}
+	}
+	b.stuck[key] = done
+	return ErrTimeoutExpired
+}
+
+// reap forgets the reads that have come back.
+func (b *bounded) reap() {
+	for key, done := range b.stuck {
+		select {
+		case <-done:
+			delete(b.stuck, key)
+		default:
+		}
+	}
+}

@@ -1,0 +1,311 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// These tests read the machine they run on between two readings of a tool: what
+// counts must lie between theirs, what rests must be the same.
+
+// tool is what a program prints, or a skip where it is not there.
+func tool(t *testing.T, name string, args ...string) func() string {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Skipf("no %s", name)
+	}
+	return func() string {
+		cmd := exec.Command(path, args...)
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
+		out, err := cmd.Output()
+		require.NoError(t, err, name)
+		return string(out)
+	}
+}
+
+// between checks counters: before <= ours <= after.
+func between(t *testing.T, before, ours, after map[string]float64) {
+	t.Helper()
+	for name, v := range ours {
+		require.Contains(t, before, name)
+		assert.LessOrEqual(t, before[name], v, "%s: before", name)
+		assert.LessOrEqual(t, v, after[name], "%s: after", name)
+	}
+}
+
+const psutilScript = `
+import json, psutil
+v, s, t, c = psutil.virtual_memory(), psutil.swap_memory(), psutil.cpu_times(), psutil.cpu_stats()
+f = psutil.cpu_freq()
+print(json.dumps({
+	"virtual": v._asdict(), "swap": s._asdict(), "times": t._asdict(), "stats": c._asdict(),
+	"cores": psutil.cpu_count(logical=False), "cpus": psutil.cpu_count(), "freq": f and f._asdict(),
+	"load": psutil.getloadavg(), "boot": psutil.boot_time(),
+}))`
+
+type psutilReading struct {
+	Virtual, Swap, Times, Stats map[string]float64
+	Cores                       *int
+	CPUs                        int
+	Freq                        map[string]float64
+	Load                        [3]float64
+	Boot                        float64
+}
+
+func TestLivePsutil(t *testing.T) {
+	const python = "/usr/bin/python3"
+	if exec.Command(python, "-c", "import psutil").Run() != nil {
+		t.Skip("no psutil")
+	}
+	run := tool(t, python, "-c", psutilScript)
+	theirs := func() (r psutilReading) {
+		require.NoError(t, json.Unmarshal([]byte(run()), &r))
+		return r
+	}
+	h := live(t)
+	before := theirs()
+	s := snap(t, h)
+	var m Memory
+	require.NoError(t, h.Memory(&m))
+	var p Paging
+	require.NoError(t, h.Paging(&p))
+	var l Load
+	require.NoError(t, h.Load(&l))
+	cores, err := h.PhysicalCPUs()
+	require.NoError(t, err)
+	freq, err := h.CPUFrequencies(nil, FrequencyCurrent|FrequencyMin|FrequencyMax)
+	require.NoError(t, err)
+	after := theirs()
+
+	total := s.CPU.Total
+	between(t, before.Times, map[string]float64{
+		"user": total.User, "nice": total.Nice, "system": total.System, "irq": total.IRQ,
+		"softirq": total.SoftIRQ, "steal": total.Steal, "guest": total.Guest, "guest_nice": total.GuestNice,
+	}, after.Times)
+	// These two may go back a little.
+	assert.GreaterOrEqual(t, total.Idle, before.Times["idle"]-1)
+	assert.LessOrEqual(t, total.Idle, after.Times["idle"]+1)
+	assert.InDelta(t, before.Times["iowait"], total.IOWait, 1+after.Times["iowait"]-before.Times["iowait"])
+
+	require.True(t, s.Activity.Got.Has(ActivityContextSwitches|ActivityInterrupts|ActivitySoftInterrupts|ActivityCreated|ActivityRunnable|ActivityBlocked))
+	between(t, before.Stats, map[string]float64{
+		"ctx_switches": float64(s.Activity.ContextSwitches), "interrupts": float64(s.Activity.Interrupts), "soft_interrupts": float64(s.Activity.SoftInterrupts),
+	}, after.Stats)
+	assert.Positive(t, s.Activity.Runnable, "we run")
+
+	// psutil scales by 4096 whatever the size of a page is.
+	between(t, before.Swap, map[string]float64{"sin": float64(p.SwappedIn * 4096), "sout": float64(p.SwappedOut * 4096)}, after.Swap)
+	assert.Equal(t, before.Swap["total"], float64(m.SwapTotal))
+
+	assert.Equal(t, before.Virtual["total"], float64(m.Total))
+	some := float64(m.Total) / 16 // other programs come and go
+	for name, v := range map[string]uint64{
+		"available": m.Available, "free": m.Free, "buffers": m.Buffers, "active": m.Active, "inactive": m.Inactive, "shared": m.Shared,
+		"cached": m.Cached + m.SlabReclaimable, // as free(1) has it; here slabs are apart
+		"slab":   m.SlabReclaimable + m.SlabUnreclaimable,
+	} {
+		assert.InDelta(t, before.Virtual[name], float64(v), some, name)
+	}
+
+	for i, v := range l.Averages { // theirs are not rounded
+		assert.GreaterOrEqual(t, v, min(before.Load[i], after.Load[i])-0.006)
+		assert.LessOrEqual(t, v, max(before.Load[i], after.Load[i])+0.006)
+	}
+	assert.Len(t, s.CPU.PerCPU, before.CPUs)
+	assert.Equal(t, before.Boot, float64(s.Boot.Unix()))
+	if before.Cores == nil {
+		assert.Zero(t, cores)
+	} else {
+		assert.Equal(t, *before.Cores, cores)
+	}
+	if before.Freq != nil && before.Freq["current"] > 0 { // MHz, the mean
+		require.Len(t, freq, len(s.CPU.PerCPU))
+		sum := 0.0
+		for _, c := range freq {
+			sum += float64(c.Current)
+			assert.Equal(t, before.Freq["max"] > 0, c.Got.Has(FrequencyMax))
+		}
+		assert.InEpsilon(t, before.Freq["current"]*1e6, sum/float64(len(freq)), 0.5)
+	}
+}
+
+// vmstat reads a file of lines of "key number".
+func vmstat(t *testing.T) map[string]float64 {
+	b, err := os.ReadFile("/proc/vmstat")
+	require.NoError(t, err)
+	values := map[string]float64{}
+	for line := range strings.Lines(string(b)) {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		values[key], err = strconv.ParseFloat(value, 64)
+		require.NoError(t, err)
+	}
+	return values
+}
+
+func TestLivePaging(t *testing.T) {
+	h := live(t)
+	var p Paging
+	before := vmstat(t)
+	require.NoError(t, h.Paging(&p))
+	after := vmstat(t)
+	ours := map[string]float64{"pgfault": float64(p.Faults), "pgmajfault": float64(p.MajorFaults)}
+	if p.Got.Has(PagingSwap) {
+		ours["pswpin"], ours["pswpout"] = float64(p.SwappedIn), float64(p.SwappedOut)
+	}
+	if p.Got.Has(PagingOOMKills) {
+		ours["oom_kill"] = float64(p.OOMKills)
+	}
+	assert.True(t, p.Got.Has(PagingFaults))
+	assert.LessOrEqual(t, p.MajorFaults, p.Faults)
+	assert.EqualValues(t, os.Getpagesize(), p.PageSize)
+	between(t, before, ours, after)
+}
+
+func TestLiveFree(t *testing.T) {
+	free := tool(t, "free", "-b", "-w")
+	var m Memory
+	require.NoError(t, live(t).Memory(&m))
+	mem, swap := []string(nil), []string(nil)
+	for line := range strings.Lines(free()) {
+		switch f := strings.Fields(line); f[0] {
+		case "Mem:":
+			mem = f
+		case "Swap:":
+			swap = f
+		}
+	}
+	// Mem: total used free shared buffers cache available
+	require.Len(t, mem, 8)
+	require.Len(t, swap, 4)
+	number := func(s string) float64 {
+		n, err := strconv.ParseFloat(s, 64)
+		require.NoError(t, err)
+		return n
+	}
+	some := float64(m.Total) / 16
+	assert.Equal(t, number(mem[1]), float64(m.Total))
+	assert.InDelta(t, number(mem[3]), float64(m.Free), some)
+	assert.InDelta(t, number(mem[4]), float64(m.Shared), some)
+	assert.InDelta(t, number(mem[5]), float64(m.Buffers), some)
+	assert.InDelta(t, number(mem[6]), float64(m.Cached+m.SlabReclaimable), some)
+	assert.InDelta(t, number(mem[7]), float64(m.Available), some)
+	assert.Equal(t, number(swap[1]), float64(m.SwapTotal))
+
+	var total uint64
+	swaps, err := live(t).Swaps(nil)
+	require.NoError(t, err)
+	for _, s := range swaps {
+		total += s.Total
+	}
+	assert.Equal(t, m.SwapTotal, total, "the devices add up")
+}
+
+func TestLiveCores(t *testing.T) {
+	lscpu := tool(t, "lscpu", "-p=CPU,CORE,SOCKET")
+	h := live(t)
+	s := snap(t, h)
+	cores, err := h.PhysicalCPUs()
+	require.NoError(t, err)
+	cpus, distinct := 0, map[string]bool{}
+	for line := range strings.Lines(lscpu()) {
+		if cpu, core, ok := strings.Cut(strings.TrimSpace(line), ","); ok && !strings.HasPrefix(cpu, "#") {
+			cpus++
+			distinct[core] = true // its number is unique on the host
+		}
+	}
+	assert.Len(t, s.CPU.PerCPU, cpus)
+	assert.Len(t, distinct, cores)
+}
+
+func TestLiveLoad(t *testing.T) {
+	uptime := tool(t, "uptime")
+	averages := func() (a [3]float64) {
+		_, list, ok := strings.Cut(uptime(), "load average: ")
+		require.True(t, ok)
+		for i, s := range strings.Split(strings.TrimSpace(list), ", ") {
+			v, err := strconv.ParseFloat(s, 64)
+			require.NoError(t, err)
+			a[i] = v
+		}
+		return a
+	}
+	var l Load
+	before := averages()
+	require.NoError(t, live(t).Load(&l))
+	after := averages()
+	assert.Equal(t, LoadAverages|LoadThreads, l.Got)
+	assert.Contains(t, [][3]float64{before, after}, l.Averages)
+
+	// Tasks are those of the processes.
+	threads := 0
+	for _, p := range snap(t, live(t)).Processes {
+		threads += int(p.Threads)
+	}
+	assert.InDelta(t, threads, float64(l.Threads), 100)
+}
+
+func TestLiveLimitsPressureAndClock(t *testing.T) {
+	h := live(t)
+	var l SystemLimits
+	require.NoError(t, h.Limits(&l, LimitsTasks|LimitsFiles|LimitsOpenFiles))
+	sysctl := func(name string) uint64 {
+		b, err := os.ReadFile("/proc/sys/" + name)
+		require.NoError(t, err)
+		n, err := strconv.ParseUint(strings.TrimSpace(string(b)), 10, 64)
+		require.NoError(t, err)
+		return n
+	}
+	assert.Equal(t, min(sysctl("kernel/pid_max"), sysctl("kernel/threads-max")), l.Tasks)
+	assert.Equal(t, sysctl("fs/file-max"), l.Files)
+	assert.Positive(t, l.OpenFiles)
+
+	var before, after unix.Timespec
+	require.NoError(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &before))
+	awake, err := h.AwakeTime()
+	require.NoError(t, err)
+	require.NoError(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &after))
+	assert.LessOrEqual(t, before.Nano(), awake.Nanoseconds())
+	assert.LessOrEqual(t, awake.Nanoseconds(), after.Nano())
+
+	total := func(file, scope string) float64 {
+		b, err := os.ReadFile("/proc/pressure/" + file)
+		if err != nil {
+			t.Skip("no pressure stall information")
+		}
+		for line := range strings.Lines(string(b)) {
+			if strings.HasPrefix(line, scope) {
+				_, us, _ := strings.Cut(strings.TrimSpace(line), "total=")
+				n, err := strconv.ParseFloat(us, 64)
+				require.NoError(t, err)
+				return n / 1e6
+			}
+		}
+		return 0
+	}
+	read := func() map[string]float64 {
+		return map[string]float64{
+			"cpu some": total("cpu", "some"), "memory some": total("memory", "some"), "memory full": total("memory", "full"),
+			"io some": total("io", "some"), "io full": total("io", "full"),
+		}
+	}
+	first := read()
+	var p Pressure
+	require.NoError(t, h.Pressure(&p, PressureCPU|PressureMemory|PressureIO))
+	last := read()
+	between(t, first, map[string]float64{
+		"cpu some": p.CPU.Some.Seconds(), "memory some": p.Memory.Some.Seconds(), "memory full": p.Memory.Full.Seconds(),
+		"io some": p.IO.Some.Seconds(), "io full": p.IO.Full.Seconds(),
+	}, last)
+	assert.Equal(t, StallSome, p.CPU.Got)
+}
