@@ -17,16 +17,13 @@ func TestMemory(t *testing.T) {
 	meminfo := string(recorded(t, "meminfo"))
 	var got Meminfo
 	require.NoError(t, Memory([]byte(meminfo), &got))
-	want := Meminfo{Has: 1<<NumMeminfo - 1}
-	for line, v := range [NumMeminfo]uint64{
+	want := Meminfo{Has: 1<<NumMeminfo - 1, Value: [NumMeminfo]uint64{
 		MemTotal: 24684084 << 10, MemAvailable: 24274096 << 10, MemFree: 24246284 << 10, MemBuffers: 17532 << 10, MemCached: 137064 << 10,
 		MemActive: 98916 << 10, MemInactive: 54768 << 10, MemShared: 8872 << 10, MemSlabReclaimable: 168408 << 10, MemSlabUnreclaimable: 30020 << 10,
 		MemDirty: 1724 << 10, MemWriteback: 16 << 10, MemAnonymous: 15428 << 10, MemMapped: 10852 << 10, MemPageTables: 2336 << 10,
 		MemCommitLimit: 12342040 << 10, MemCommitted: 61900 << 10, MemSwapTotal: 1048572 << 10, MemSwapFree: 1040380 << 10,
 		MemHugePageSize: 2048 << 10, MemHugePagesTotal: 8, MemHugePagesFree: 6, MemHugePagesReserved: 2, MemHugePagesSurplus: 1,
-	} {
-		want.Value[line] = v
-	}
+	}}
 	assert.Equal(t, want, got)
 
 	// Linux before 3.14 does not know what is available.
