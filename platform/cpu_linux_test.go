@@ -203,7 +203,7 @@ func TestCPUFrequenciesOfCPUInfo(t *testing.T) {
 	f, err = h.CPUFrequencies(nil, FrequencyCurrent)
 	require.NoError(t, err)
 	require.Len(t, f, 3)
-	assert.EqualValues(t, 2_841_600_000, f[2].Current)
+	assert.Equal(t, uint64(2_841_600_000), f[2].Current)
 }
 
 // A driver that does not answer delays one reading, and then none.
@@ -235,7 +235,7 @@ func TestCPUFrequenciesHang(t *testing.T) {
 	f, err := h.CPUFrequencies(nil, FrequencyCurrent)
 	require.NoError(t, err)
 	require.Len(t, f, 3)
-	assert.EqualValues(t, 1_700_000_000, f[0].Current)
+	assert.Equal(t, uint64(1_700_000_000), f[0].Current)
 }
 
 // What may not be read is told, by the name of its file.

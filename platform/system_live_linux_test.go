@@ -278,7 +278,7 @@ func TestLiveLimitsPressureAndClock(t *testing.T) {
 	assert.LessOrEqual(t, before.Nano(), awake.Nanoseconds())
 	assert.LessOrEqual(t, awake.Nanoseconds(), after.Nano())
 
-	total := func(file, scope string) float64 {
+	total := func(file, scope string) float64 { // microseconds
 		b, err := os.ReadFile("/proc/pressure/" + file)
 		if err != nil {
 			t.Skip("no pressure stall information")
@@ -288,7 +288,7 @@ func TestLiveLimitsPressureAndClock(t *testing.T) {
 				_, us, _ := strings.Cut(strings.TrimSpace(line), "total=")
 				n, err := strconv.ParseFloat(us, 64)
 				require.NoError(t, err)
-				return n / 1e6
+				return n
 			}
 		}
 		return 0
@@ -304,8 +304,43 @@ func TestLiveLimitsPressureAndClock(t *testing.T) {
 	require.NoError(t, h.Pressure(&p, PressureCPU|PressureMemory|PressureIO))
 	last := read()
 	between(t, first, map[string]float64{
-		"cpu some": p.CPU.Some.Seconds(), "memory some": p.Memory.Some.Seconds(), "memory full": p.Memory.Full.Seconds(),
-		"io some": p.IO.Some.Seconds(), "io full": p.IO.Full.Seconds(),
+		"cpu some": float64(p.CPU.Some.Microseconds()), "memory some": float64(p.Memory.Some.Microseconds()), "memory full": float64(p.Memory.Full.Microseconds()),
+		"io some": float64(p.IO.Some.Microseconds()), "io full": float64(p.IO.Full.Microseconds()),
 	}, last)
 	assert.Equal(t, StallSome, p.CPU.Got)
+}
+
+// Each file costs four system calls and a few allocations, however much is in
+// it; what is in the snapshot or does not change costs nothing.
+func TestLiveCostOfReadings(t *testing.T) {
+	h := live(t)
+	snap(t, h)
+	var l Load
+	var p Pressure
+	var limits SystemLimits
+	var m Memory
+	var paging Paging
+	var swaps []Swap
+	for name, reading := range map[string]struct {
+		files int
+		read  func() error
+	}{
+		"awake":         {0, func() error { _, err := h.AwakeTime(); return err }},
+		"physical CPUs": {0, func() error { _, err := h.PhysicalCPUs(); return err }},
+		"load":          {1, func() error { return h.Load(&l) }},
+		"pressure":      {3, func() error { return h.Pressure(&p, PressureCPU|PressureMemory|PressureIO) }},
+		"limits":        {3, func() error { return h.Limits(&limits, LimitsTasks|LimitsFiles) }},
+		"memory":        {1, func() error { return h.Memory(&m) }},
+		"paging":        {1, func() error { return h.Paging(&paging) }},
+		"swaps":         {1, func() (err error) { swaps, err = h.Swaps(swaps[:0]); return err }},
+	} {
+		require.NoError(t, reading.read(), name)
+		before := h.calls
+		require.NoError(t, reading.read(), name)
+		calls := h.calls - before
+		allocs := testing.AllocsPerRun(10, func() { _ = reading.read() })
+		t.Logf("%s: %d system calls, %.0f allocations", name, calls, allocs)
+		assert.LessOrEqual(t, calls, 4*reading.files, name)
+		assert.LessOrEqual(t, allocs, float64(8*reading.files+1), name)
+	}
 }
