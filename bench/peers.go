@@ -139,7 +139,8 @@ scrapers:
 	},
 	"system": {
 		host: true,
-		// Those that its scrapers of CPU, memory, paging, load and processes have.
+		// Those that its scrapers of CPU, memory, paging, load, disks,
+		// filesystems and processes have.
 		hostscope: `
 resource_attributes:
   host.name: {enabled: false}
@@ -156,6 +157,9 @@ scrapers:
       system.cpu.physical.count: {enabled: false}
       system.cpu.time: {attributes: [cpu.mode, cpu.logical_number]}
       system.disk.linux.pressure.time: {enabled: false}
+      system.disk.pending_operations: {enabled: true}
+      system.disk.weighted_io_time: {enabled: true}
+      system.filesystem.utilization: {enabled: false}
       system.memory.limit: {enabled: false}
       system.memory.linux.available: {enabled: false}
       system.memory.linux.oom_kills: {enabled: false}
@@ -173,6 +177,8 @@ scrapers:
   memory:
   paging:
   load:
+  disk:
+  filesystem:
   processes:
 `,
 	},
@@ -188,6 +194,8 @@ scrapers:
   memory:
   paging:
   load:
+  disk:
+  filesystem:
   processes:
   system:
 `,

@@ -3,7 +3,10 @@
 
 package platform
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // bounded makes reads that the kernel may never answer: of a network file
 // system whose server is gone, of a driver that waits for its device. Nothing
@@ -48,6 +51,29 @@ func (b *bounded) try(key string, patience time.Duration, read func()) error {
 	}
 	b.stuck[key] = done
 	return ErrTimeoutExpired
+}
+
+// under tells whether a read that was left behind is still under way.
+func (b *bounded) under(key string) bool {
+	b.reap()
+	return b.stuck[key] != nil
+}
+
+// wait waits for a read that try has left behind, and answers as try does.
+func (b *bounded) wait(ctx context.Context, key string) error {
+	done := b.stuck[key]
+	if done == nil { // it was not begun
+		return ErrTimeoutExpired
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+	b.reap()
+	if b.stuck[key] != nil {
+		return ErrTimeoutExpired
+	}
+	return nil
 }
 
 // reap forgets the reads that have come back.

@@ -4,6 +4,7 @@
 package platform
 
 import (
+	"context"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -54,5 +55,31 @@ func TestBoundedInNumber(t *testing.T) {
 		close(answer)
 		synctest.Wait()
 		assert.NoError(t, b.try("0", time.Second, func() {}))
+	})
+}
+
+// TestBoundedWait: a read that was left behind can be waited for once more.
+func TestBoundedWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bounded
+		assert.False(t, b.under("a"))
+		wait := func(key string, patience time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			return b.wait(ctx, key)
+		}
+		assert.ErrorIs(t, wait("a", time.Hour), ErrTimeoutExpired, "it was not begun")
+		start := time.Now()
+		late := func() { time.Sleep(3 * time.Second) }
+		assert.ErrorIs(t, b.try("a", time.Second, late), ErrTimeoutExpired)
+		assert.ErrorIs(t, b.try("b", time.Second, late), ErrTimeoutExpired)
+		assert.NoError(t, wait("a", 5*time.Second))
+		assert.Equal(t, 3*time.Second, time.Since(start), "both are waited for at once")
+		assert.True(t, b.under("b"))
+		assert.ErrorIs(t, wait("b", 500*time.Millisecond), ErrTimeoutExpired)
+		assert.ErrorIs(t, wait("b", -time.Second), ErrTimeoutExpired)
+		assert.NoError(t, wait("b", time.Second))
+		assert.False(t, b.under("b"))
+		assert.Empty(t, b.stuck)
 	})
 }

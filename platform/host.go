@@ -14,6 +14,9 @@ type Machine struct {
 	PageSize int
 	// Awake is the time since boot without that in suspend; 0 for unknown.
 	Awake func() time.Duration
+	// Statfs is what statfs(2) answers for a path of the host, which has not
+	// the root's before it.
+	Statfs func(path string) (Statfs, error)
 }
 
 // Snapshot is one reading of the host: everything in it belongs to one tick.

@@ -45,6 +45,8 @@ type Host struct {
 	bounded bounded
 	cores   cores
 	cpufreq cpufreq
+	disks   disks
+	mounts  mounts
 }
 
 // Open opens a host. The folder of processes must be there; all others are

@@ -63,6 +63,14 @@ func (*Host) Swaps(dst []Swap) ([]Swap, error) { return dst, ErrNotSupported }
 // Memory answers ErrNotSupported.
 func (*Host) Memory(*Memory) error { return ErrNotSupported }
 
+// Disks answers ErrNotSupported.
+func (*Host) Disks([]Disk, DiskFields, func(*Disk) bool) ([]Disk, error) { return nil, ErrNotSupported }
+
+// Filesystems answers ErrNotSupported.
+func (*Host) Filesystems(context.Context, []Filesystem, FilesystemRequest) ([]Filesystem, error) {
+	return nil, ErrNotSupported
+}
+
 // PowerSupplies answers ErrNotSupported.
 func (*Host) PowerSupplies([]PowerSupply) ([]PowerSupply, error) { return nil, ErrNotSupported }
 

@@ -49,6 +49,8 @@ const (
 	ReadingMemory
 	ReadingPaging
 	ReadingSwaps
+	ReadingDisks
+	ReadingFilesystems
 	ReadingPowerSupplies
 	ReadingHostName
 	ReadingHostID
@@ -151,6 +153,8 @@ var readingSupport = [numReadings]support{
 	ReadingMemory:        {"memory", Linux, "/proc/meminfo", ""},
 	ReadingPaging:        {"paging", Linux, "/proc/vmstat", ""},
 	ReadingSwaps:         {"swaps", Linux, "/proc/swaps", ""},
+	ReadingDisks:         {"disks", Linux, "/proc/diskstats, /sys/class/block", ""},
+	ReadingFilesystems:   {"filesystems", Linux, "/proc/1/mountinfo, statfs(2)", ""},
 	ReadingPowerSupplies: {"power_supplies", Linux, "/sys/class/power_supply", ""},
 	ReadingHostName:      {"host_name", Linux, "uname(2), etc/hostname", ""},
 	ReadingHostID:        {"host_id", Linux, "etc/machine-id", ""},

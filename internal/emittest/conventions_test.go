@@ -66,6 +66,7 @@ var ownNames = []string{
 	"system.memory.linux.page_tables", "system.memory.linux.pressure.time", "system.memory.linux.writeback",
 	"system.memory.page_size", "system.memory.unix.page_queue.usage", "system.paging.io", "system.process.limit",
 	"system.process.linux.blocked.count", "system.process.linux.runnable.count", "system.thread.count",
+	"system.disk.pending_operations", "system.disk.weighted_io_time", "system.filesystem.inode.usage",
 }
 
 // TestConventions: what the semantic conventions have is named, measured and
@@ -90,6 +91,7 @@ func TestConventions(t *testing.T) {
 		systemconv.MemoryUtilization{}, systemconv.PagingFaultsObservable{}, systemconv.PagingOperationsObservable{},
 		systemconv.PagingUsageObservable{}, systemconv.PagingUtilizationObservable{}, systemconv.ProcessCountObservable{},
 		systemconv.ProcessCreatedObservable{}, systemconv.UptimeObservable{},
+		systemconv.DiskIOObservable{}, systemconv.DiskIOTimeObservable{}, systemconv.DiskLimitObservable{}, systemconv.DiskMergedObservable{}, systemconv.DiskOperationTimeObservable{}, systemconv.DiskOperationsObservable{}, systemconv.FilesystemLimitObservable{}, systemconv.FilesystemUsageObservable{}, systemconv.FilesystemUtilizationObservable{},
 		hwconv.BatteryCharge{},
 	} {
 		conventions[i.Name()] = i

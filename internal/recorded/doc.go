@@ -25,10 +25,14 @@
 //	now: 2026-11-23T10:00:00Z
 //	pagesize: 4096
 //	awake: 1h2m3s
+//	statfs: 4096 26214400 13107200 11796480 6553600 6000000 /
 //
 // The wall clock may have a fraction of a second; the size of a page is in
 // bytes. These three are required. awake is the time since boot without that
-// in suspend.
+// in suspend. statfs, once for each mount point, is what statfs(2) answers
+// there: the size of a block in bytes, the blocks, those free and those free
+// for users, the inodes and those free, and then the path, with the escapes
+// below.
 //
 // # Files
 //

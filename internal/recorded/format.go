@@ -24,6 +24,10 @@ func (h *Host) Format() ([]byte, error) {
 	if h.Awake > 0 {
 		fmt.Fprintf(&head, "awake: %s\n", h.Awake)
 	}
+	for _, f := range h.Filesystems {
+		fmt.Fprintf(&head, "statfs: %d %d %d %d %d %d %s\n",
+			f.BlockSize, f.Blocks, f.FreeBlocks, f.AvailableBlocks, f.Files, f.FreeFiles, escapeLine(f.Path))
+	}
 
 	links := map[string][]File{}
 	explicit := map[string]bool{}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/hostscope/hostscope/platform"
 )
 
 // Host is one recorded machine.
@@ -25,7 +27,15 @@ type Host struct {
 	PageSize int       // the size of a page in bytes
 	// Awake is the time since boot without that in suspend; 0 for unknown.
 	Awake time.Duration
-	Files []File
+	// Filesystems are what statfs(2) answers at the mount points.
+	Filesystems []Filesystem
+	Files       []File
+}
+
+// Filesystem is what statfs(2) answers at a path of a machine.
+type Filesystem struct {
+	Path string
+	platform.Statfs
 }
 
 // File is one file, folder or symbolic link of a machine.
@@ -108,7 +118,7 @@ func (p *parser) header(text []byte) (lines int, err error) {
 			continue
 		}
 		key, value, _ := strings.Cut(line, ": ")
-		if seen[key] {
+		if seen[key] && key != "statfs" {
 			return lines, fmt.Errorf("%s: given twice", key)
 		}
 		seen[key] = true
@@ -127,8 +137,10 @@ func (p *parser) header(text []byte) (lines int, err error) {
 			if err == nil && p.host.Awake <= 0 {
 				err = errors.New("must be positive")
 			}
+		case "statfs":
+			err = p.statfs(value)
 		default:
-			err = errors.New("neither os, now, pagesize, awake nor a line of prose with #")
+			err = errors.New("neither os, now, pagesize, awake, statfs nor a line of prose with #")
 		}
 		if err != nil {
 			return lines, fmt.Errorf("%s: %w", key, err)
@@ -141,6 +153,33 @@ func (p *parser) header(text []byte) (lines int, err error) {
 	}
 	p.host.About = strings.Join(about, "\n")
 	return lines, nil
+}
+
+// statfs reads the six numbers of a filesystem and the path after them.
+func (p *parser) statfs(value string) error {
+	var fs Filesystem
+	for _, n := range []*uint64{&fs.BlockSize, &fs.Blocks, &fs.FreeBlocks, &fs.AvailableBlocks, &fs.Files, &fs.FreeFiles} {
+		var number string
+		var err error
+		number, value, _ = strings.Cut(value, " ")
+		if *n, err = strconv.ParseUint(number, 10, 64); err != nil {
+			return err
+		}
+	}
+	at, err := unescape([]byte(value))
+	if err != nil {
+		return err
+	}
+	if fs.Path = string(at); !path.IsAbs(fs.Path) {
+		return fmt.Errorf("%q is no absolute path", fs.Path)
+	}
+	for _, other := range p.host.Filesystems {
+		if other.Path == fs.Path {
+			return fmt.Errorf("%s: given twice", fs.Path)
+		}
+	}
+	p.host.Filesystems = append(p.host.Filesystems, fs)
+	return nil
 }
 
 // entry reads one entry. Where it fails, line is that in its content, 0 for

@@ -5,6 +5,7 @@ package recorded
 
 import (
 	"bytes"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,8 @@ now: 2026-11-23T10:00:00.25Z
 
 pagesize: 16384
 awake: 1h2m3.5s
+statfs: 4096 100 50 40 30 20 /
+statfs: 512 1 0 0 0 0 /srv/a\x20b
 -- proc/12/ --
 # replaced while it ran
 exe -> /usr/bin/a\\b -> c (deleted)
@@ -51,6 +54,10 @@ sh\0\
 	want := &Host{
 		About: "A machine.\n\nWith two paragraphs.", OS: "linux", PageSize: 16384,
 		Now: time.Date(2026, 11, 23, 10, 0, 0, 250e6, time.UTC), Awake: time.Hour + 2*time.Minute + 3500*time.Millisecond,
+		Filesystems: []Filesystem{
+			{"/", platform.Statfs{BlockSize: 4096, Blocks: 100, FreeBlocks: 50, AvailableBlocks: 40, Files: 30, FreeFiles: 20}},
+			{"/srv/a b", platform.Statfs{BlockSize: 512, Blocks: 1}},
+		},
 		Files: []File{
 			{Name: "proc/12", Mode: os.ModeDir | 0o755, Note: "replaced while it ran"},
 			{Name: "proc/12/exe", Mode: os.ModeSymlink, Target: `/usr/bin/a\b -> c (deleted)`},
@@ -75,7 +82,10 @@ func TestParseErrors(t *testing.T) {
 		"bad awake":        {"os: linux\nawake: long\n", "m.txtar:2: awake: time: invalid duration"},
 		"never awake":      {"os: linux\nawake: 0s\n", "m.txtar:2: awake: must be positive"},
 		"twice in header":  {"os: linux\nos: linux\n", "m.txtar:2: os: given twice"},
-		"unknown key":      {"# prose\n\npage: 1\n", "m.txtar:3: page: neither os, now, pagesize, awake"},
+		"short statfs":     {"os: linux\nstatfs: 4096 1 1 1 1 /\n", `m.txtar:2: statfs: strconv.ParseUint: parsing "/"`},
+		"relative statfs":  {"os: linux\nstatfs: 1 1 1 1 1 1 srv\n", `m.txtar:2: statfs: "srv" is no absolute path`},
+		"statfs twice":     {"os: linux\nstatfs: 1 1 1 1 1 1 /\nstatfs: 1 1 1 1 1 1 /\n", "m.txtar:3: statfs: /: given twice"},
+		"unknown key":      {"# prose\n\npage: 1\n", "m.txtar:3: page: neither os, now, pagesize, awake, statfs"},
 		"outside":          {header + "-- ../a --\n", `m.txtar:4: "../a": not a path below the root`},
 		"absolute":         {header + "-- /a --\n", `m.txtar:4: "/a": not a path below the root`},
 		"the root":         {header + "-- . --\n", `m.txtar:4: ".": not a path below the root`},
@@ -150,6 +160,7 @@ func TestRoundTrip(t *testing.T) {
 	host := &Host{
 		About: "Two lines.\n\nAnd a third.", OS: "linux", PageSize: 65536,
 		Now: time.Date(2026, 11, 23, 10, 0, 0, 1, time.UTC), Awake: 90 * time.Minute, Files: files,
+		Filesystems: []Filesystem{{"/tab\tand line\n", platform.Statfs{BlockSize: 1, Blocks: 6, FreeBlocks: 5, AvailableBlocks: 4, Files: 3, FreeFiles: 2}}},
 	}
 	text, err := host.Format()
 	require.NoError(t, err)
@@ -165,6 +176,7 @@ func TestRoundTrip(t *testing.T) {
 	assert.Equal(t, host.Now, again.Now)
 	assert.Equal(t, host.PageSize, again.PageSize)
 	assert.Equal(t, host.Awake, again.Awake)
+	assert.Equal(t, host.Filesystems, again.Filesystems)
 	second, err := again.Format()
 	require.NoError(t, err)
 	assert.Equal(t, string(text), string(second))
@@ -186,12 +198,17 @@ func TestFormatRefusesNames(t *testing.T) {
 
 func TestOpen(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "m.txtar")
-	require.NoError(t, os.WriteFile(file, []byte(header+"-- etc/hostname --\nm\n-- proc/uptime --\n1.0 1.0\n"), 0o600))
+	require.NoError(t, os.WriteFile(file, []byte(header+"statfs: 4096 3 2 1 0 0 /\n-- etc/hostname --\nm\n-- proc/uptime --\n1.0 1.0\n"), 0o600))
 	root, machine := Open(t, file)
 	require.NoError(t, root.Check(platform.Linux))
 	assert.Equal(t, time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC), machine.Now())
 	assert.Equal(t, 4096, machine.PageSize)
 	assert.Zero(t, machine.Awake(), "not that of this machine")
+	space, err := machine.Statfs("/")
+	require.NoError(t, err)
+	assert.Equal(t, platform.Statfs{BlockSize: 4096, Blocks: 3, FreeBlocks: 2, AvailableBlocks: 1}, space)
+	_, err = machine.Statfs("/tmp")
+	assert.ErrorIs(t, err, fs.ErrNotExist, "not that of this machine")
 	content, err := os.ReadFile(filepath.Join(root.Path, "etc/hostname"))
 	require.NoError(t, err)
 	assert.Equal(t, "m\n", string(content))

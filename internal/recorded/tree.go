@@ -37,7 +37,18 @@ func Open(t testing.TB, file string) (platform.Root, platform.Machine) {
 		Now:      func() time.Time { return now },
 		PageSize: host.PageSize,
 		Awake:    func() time.Duration { return host.Awake },
+		Statfs:   host.statfs,
 	}
+}
+
+// statfs answers for a path what statfs(2) did.
+func (h *Host) statfs(path string) (platform.Statfs, error) {
+	for _, f := range h.Filesystems {
+		if f.Path == path {
+			return f.Statfs, nil
+		}
+	}
+	return platform.Statfs{}, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 }
 
 // Materialise writes the files of a machine below a folder that exists.

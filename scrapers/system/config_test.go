@@ -53,3 +53,40 @@ func TestConfigRefuses(t *testing.T) {
 		assert.ErrorContains(t, err, want, yaml)
 	}
 }
+
+// TestFilterRefuses: an error names the key.
+func TestFilterRefuses(t *testing.T) {
+	for yaml, want := range map[string]string{
+		`disk: {include: {devices: [sda]}}`:                      `disk::include::0: "match_type": "" is neither strict nor regexp`,
+		`disk: {include: []}`:                                    `disk::include: must not be empty`,
+		`disk: {exclude: {match_type: regexp, devices: ['(']}}`:  `disk::exclude::0: "devices": error parsing regexp`,
+		`filesystem: {include: [{match_type: strict}]}`:          `filesystem::include::0: give at least one of devices, types, mount_points`,
+		`filesystem: {exclude: {match_type: strict, types: []}}`: `filesystem::exclude::0: "types": must not be empty`,
+		`filesystem: {paths: [data]}`:                            `"filesystem::paths": "data" is not an absolute path`,
+	} {
+		_, err := configured(t, yaml)
+		assert.ErrorContains(t, err, want, yaml)
+	}
+}
+
+func TestFilter(t *testing.T) {
+	cfg, err := configured(t, `filesystem: {include: [{match_type: regexp, devices: [^/dev/], types: [^ext]}, {match_type: strict, mount_points: [/tmp]}], exclude: {match_type: strict, types: [ext2]}}`)
+	require.NoError(t, err)
+	f, err := newFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
+	require.NoError(t, err)
+	assert.True(t, f.chooses())
+	for _, tt := range []struct {
+		device, kind, mount string
+		want                bool
+	}{
+		{"/dev/sda1", "ext4", "/", true},
+		{"/dev/sda1", "xfs", "/", false},
+		{"tmpfs", "tmpfs", "/tmp", true},
+		{"/dev/sda1", "ext2", "/tmp", false},
+	} {
+		assert.Equal(t, tt.want, f.selects(tt.device, tt.kind, tt.mount), tt)
+	}
+	var all filter
+	assert.True(t, all.selects("sda"))
+	assert.False(t, all.chooses())
+}

@@ -4,6 +4,7 @@
 package system
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -46,6 +47,7 @@ func (n need) met(on platform.OS) bool {
 // tick is what one scrape has read. What could not be read is zero.
 type tick struct {
 	*platform.Snapshot
+	ctx         context.Context // of the scrape
 	uptime      time.Duration
 	awake       time.Duration
 	cores       int
@@ -56,15 +58,20 @@ type tick struct {
 	memory      platform.Memory
 	paging      platform.Paging
 	swaps       []platform.Swap
+	disks       diskTick
+	// filesystems is nil where they were not read.
+	filesystems []platform.Filesystem
 }
 
 // begin forgets the last scrape, but for the memory that it used.
-func (t *tick) begin(snap *platform.Snapshot) {
-	*t = tick{Snapshot: snap, frequencies: t.frequencies[:0], swaps: t.swaps[:0]}
+func (t *tick) begin(ctx context.Context, snap *platform.Snapshot) {
+	*t = tick{Snapshot: snap, ctx: ctx, frequencies: t.frequencies[:0], swaps: t.swaps[:0]}
 }
 
 // metrics is the table, by topic.
-var metrics = slices.Concat(timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, processMetrics)
+var metrics = slices.Concat(
+	timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, diskMetrics, filesystemMetrics, processMetrics,
+)
 
 // readings say how what is not in the snapshot is read of the host, at most
 // once per scrape, and only where an enabled metric needs it. What is not
@@ -85,9 +92,11 @@ var readings = map[platform.Reading]func(*Scraper, *tick) error{
 	platform.ReadingLimits: func(s *Scraper, t *tick) error {
 		return s.host.Limits(&t.limits, platform.LimitFields(s.parts(platform.ReadingLimits)))
 	},
-	platform.ReadingMemory: func(s *Scraper, t *tick) error { return s.host.Memory(&t.memory) },
-	platform.ReadingPaging: func(s *Scraper, t *tick) error { return s.host.Paging(&t.paging) },
-	platform.ReadingSwaps:  func(s *Scraper, t *tick) (err error) { t.swaps, err = s.host.Swaps(t.swaps); return err },
+	platform.ReadingMemory:      func(s *Scraper, t *tick) error { return s.host.Memory(&t.memory) },
+	platform.ReadingPaging:      func(s *Scraper, t *tick) error { return s.host.Paging(&t.paging) },
+	platform.ReadingSwaps:       func(s *Scraper, t *tick) (err error) { t.swaps, err = s.host.Swaps(t.swaps); return err },
+	platform.ReadingDisks:       (*Scraper).readDisks,
+	platform.ReadingFilesystems: (*Scraper).readFilesystems,
 }
 
 var timeMetrics = []metric{

@@ -31,10 +31,12 @@ type Scraper struct {
 	read func(platform.Reading, *tick) error
 
 	// What must not be forgotten from one scrape to the next.
-	cpu    cpuState
-	soft   wrapping
-	faults minorFaults
-	seen   [platform.NumStates]bool
+	cpu         cpuState
+	soft        wrapping
+	faults      minorFaults
+	seen        [platform.NumStates]bool
+	disk        diskState
+	filesystems filesystemState
 }
 
 // enabledMetric is a row of the table with the recorder of its metric.
@@ -63,6 +65,12 @@ func newScraper(on platform.OS, cfg *Config, version string) (*Scraper, error) {
 		scope: emit.NewScope(catalog, cfg.Metrics, version),
 		cpu:   newCPUState(),
 	}
+	disk, err1 := newDiskState(cfg)
+	filesystems, err2 := newFilesystemState(cfg)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, err
+	}
+	s.disk, s.filesystems = disk, filesystems
 	s.read = func(r platform.Reading, t *tick) error { return readings[r](s, t) }
 	for i := range metrics {
 		if points := s.scope.Points(metrics[i].name); points.Enabled() {
@@ -84,8 +92,8 @@ func (s *Scraper) Fields() platform.Fields {
 // Scrape emits the metrics of the host at a snapshot. The error is that of all
 // that could not be read; what could be read is emitted all the same. An error
 // of consume is none of the scrape.
-func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
-	t, err := s.readAll(snap)
+func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
+	t, err := s.readAll(ctx, snap)
 	md := pmetric.NewMetrics()
 	resource := s.scope.Resource(md.ResourceMetrics().AppendEmpty(), snap.Boot, snap.Time)
 	for _, m := range s.metrics {
@@ -102,9 +110,9 @@ func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume fun
 }
 
 // readAll reads what the enabled metrics take and the snapshot does not have.
-func (s *Scraper) readAll(snap *platform.Snapshot) (*tick, error) {
+func (s *Scraper) readAll(ctx context.Context, snap *platform.Snapshot) (*tick, error) {
 	t := &s.tick
-	t.begin(snap)
+	t.begin(ctx, snap)
 	var errs []error
 	for _, r := range slices.Sorted(maps.Keys(readings)) {
 		if !s.needs(r) {

@@ -423,7 +423,7 @@ func TestPayForWhatIsEnabled(t *testing.T) {
 		fields platform.Fields
 	}{
 		"all": {platform.Linux, "", []string{
-			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging",
+			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging", "disks", "filesystems",
 		}, platform.FieldState},
 		"memory":    {platform.Linux, only("system.memory.linux.available", "enabled: true"), []string{"memory"}, 0},
 		"uptime":    {platform.Linux, only("system.uptime", "enabled: true"), []string{"uptime"}, 0},
@@ -451,6 +451,8 @@ func TestMissingAndUses(t *testing.T) {
 		"system.memory.limit", "system.memory.usage", "system.memory.utilization", "system.memory.linux.available", "system.memory.linux.slab.usage",
 		"system.memory.linux.oom_kills", "system.paging.faults", "system.paging.io", "system.paging.operations",
 		"system.paging.usage", "system.paging.utilization",
+		"system.disk.io", "system.disk.io_time", "system.disk.merged", "system.disk.operation_time", "system.disk.operations",
+		"system.filesystem.inode.usage", "system.filesystem.usage", "system.filesystem.utilization",
 		"system.process.count",
 	}, s.Missing(0))
 	for _, os := range platform.Systems {

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,25 +26,23 @@ type recorder struct {
 	name    string // of the host
 	private bool   // nothing is replaced
 
-	users map[string]bool // UIDs that were seen
-	files []recorded.File
+	users   map[string]bool   // UIDs that were seen
+	folders map[string]string // names of folders, and what they are replaced by
+	files   []recorded.File
 }
 
 // ofHost are the files of the host that need no second look.
 var ofHost = []string{
 	"proc/stat", "proc/meminfo", "proc/uptime", "proc/loadavg", "proc/vmstat", "proc/swaps", "proc/cpuinfo",
 	"proc/pressure/cpu", "proc/pressure/memory", "proc/pressure/io",
+	"proc/diskstats", "proc/filesystems", "proc/1/mountinfo",
 	"proc/sys/kernel/hostname", "proc/sys/kernel/pid_max", "proc/sys/kernel/threads-max", "proc/sys/fs/file-nr",
 	"etc/hostname", "etc/machine-id",
 }
 
 func (r *recorder) record(pids []string) (*recorded.Host, error) {
-	r.users = map[string]bool{}
-	awake, err := r.awake()
-	if err != nil {
-		return nil, err
-	}
-	host := &recorded.Host{OS: "linux", Now: time.Now().UTC(), PageSize: os.Getpagesize(), Awake: awake}
+	r.users, r.folders = map[string]bool{}, map[string]string{}
+	host := &recorded.Host{OS: "linux", Now: time.Now().UTC(), PageSize: os.Getpagesize()}
 	for _, name := range ofHost {
 		if err := r.file(name); err != nil {
 			return nil, err
@@ -58,7 +57,7 @@ func (r *recorder) record(pids []string) (*recorded.Host, error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(r.passwd(), r.power(), r.cpus()); err != nil {
+	if err := errors.Join(r.passwd(), r.power(), r.cpus(), r.disks(), r.machine(host)); err != nil {
 		return nil, err
 	}
 	host.Files = r.files
@@ -70,18 +69,28 @@ func (r *recorder) record(pids []string) (*recorded.Host, error) {
 	return host, nil
 }
 
-// awake is how long the machine that this runs on has been awake, 0 for
-// another one.
-func (r *recorder) awake() (time.Duration, error) {
+// machine adds what is in no file: of another machine nothing is known.
+func (r *recorder) machine(to *recorded.Host) error {
 	if r.root != "/" {
-		return 0, nil
+		return nil
 	}
 	host, err := platform.Open(platform.Root{}, platform.Machine{})
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer host.Close()
-	return host.AwakeTime()
+	awake, err1 := host.AwakeTime()
+	filesystems, err2 := host.Filesystems(context.Background(), nil, platform.FilesystemRequest{All: true})
+	to.Awake = awake
+	for _, f := range filesystems {
+		if f.Got.Has(platform.FilesystemSpace) {
+			to.Filesystems = append(to.Filesystems, recorded.Filesystem{Path: r.folder(f.Mountpoint), Statfs: platform.Statfs{
+				BlockSize: 1, Blocks: f.Total, FreeBlocks: f.Free + f.Reserved, AvailableBlocks: f.Free,
+				Files: f.UsedInodes + f.FreeInodes, FreeFiles: f.FreeInodes,
+			}})
+		}
+	}
+	return errors.Join(err1, err2)
 }
 
 func (r *recorder) path(name string) string { return filepath.Join(r.root, filepath.FromSlash(name)) }
@@ -159,6 +168,20 @@ func (r *recorder) cpus() error {
 		"cpufreq/policy*/affected_cpus", "cpufreq/policy*/scaling_cur_freq", "cpufreq/policy*/scaling_min_freq", "cpufreq/policy*/scaling_max_freq",
 	} {
 		names, err := filepath.Glob(r.path(dir + "/" + files))
+		errs = append(errs, err)
+		for _, name := range names {
+			name, err := filepath.Rel(r.root, name)
+			errs = append(errs, err, r.file(filepath.ToSlash(name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// disks adds what the block devices are.
+func (r *recorder) disks() error {
+	var errs []error
+	for _, file := range []string{"size", "removable", "partition", "hidden"} {
+		names, err := filepath.Glob(r.path("sys/class/block/*/" + file))
 		errs = append(errs, err)
 		for _, name := range names {
 			name, err := filepath.Rel(r.root, name)

@@ -49,7 +49,7 @@ func TestRecordTwice(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, runtime.GOOS == "linux", first.Awake > 0)
 	assert.Zero(t, second.Awake, "another machine")
-	second.Now, second.Awake, second.About = first.Now, first.Awake, first.About
+	second.Now, second.Awake, second.About, second.Filesystems = first.Now, first.Awake, first.About, first.Filesystems
 	same, err := second.Format()
 	require.NoError(t, err)
 	assert.Equal(t, string(text), string(same))
@@ -83,6 +83,12 @@ Serial		: 10000000a1b2c3d4
 Filename				Type		Size		Used		Priority
 /dev/sda2                               partition	8		0		-2
 /home/jane/swap                         file		8		0		-3
+-- proc/1/mountinfo --
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw,errors=remount-ro
+22 21 0:40 / /home/jane/film\040s rw - cifs //nas/jane rw,username=jane,password=secret
+23 22 0:41 /jane /home/jane/film\040s/old rw - nfs4 nas.example:/tank/jane rw,addr=10.0.0.7
+24 21 0:42 / /var/lib/jane rw - zfs tank/jane rw
+25 21 0:5 / /dev/shm rw - tmpfs tmpfs rw
 -- proc/7/ --
 exe -> /home/jane/bin/tool (deleted)
 cwd -> /home/jane/bin
@@ -132,6 +138,12 @@ Filename				Type		Size		Used		Priority
 -- proc/cpuinfo --
 processor	: 0
 Serial		: 0
+-- proc/1/mountinfo --
+21 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
+22 21 0:40 / /home/folder1/folder2 rw - cifs //server/share rw
+23 22 0:41 /folder1 /home/folder1/folder2/folder3 rw - nfs4 server:/export rw
+24 21 0:42 / /var/lib/folder1 rw - zfs folder4/folder1 rw
+25 21 0:5 / /dev/shm rw - tmpfs tmpfs rw
 -- etc/hostname --
 m
 -- etc/machine-id --

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/hostscope/hostscope/internal/recorded"
@@ -37,6 +38,8 @@ func (r *recorder) scrub(name string, data []byte) []byte {
 		return board(data)
 	case "swaps":
 		return swapFiles(data)
+	case "mountinfo":
+		return r.mounts(data)
 	}
 	return data
 }
@@ -122,6 +125,62 @@ func swapFiles(data []byte) []byte {
 		out = append(out, line...)
 	}
 	return out
+}
+
+// mounts replaces folders, servers and shares in a mount table, and leaves out
+// the options of filesystems, which have names and passwords among them.
+func (r *recorder) mounts(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		f := strings.Split(strings.TrimSuffix(string(line), "\n"), " ")
+		end := slices.Index(f, "-")
+		if end < 6 || len(f) != end+4 {
+			continue
+		}
+		f[3], f[4], f[end+2] = r.folder(f[3]), r.folder(f[4]), r.source(f[end+2])
+		f[end+3], _, _ = strings.Cut(f[end+3], ",")
+		out = append(append(out, strings.Join(f, " ")...), '\n')
+	}
+	return out
+}
+
+// source replaces what is mounted where it is no device of the machine.
+func (r *recorder) source(name string) string {
+	switch {
+	case r.private, strings.HasPrefix(name, "/dev/"):
+		return name
+	case strings.HasPrefix(name, "//"):
+		return "//server/share"
+	case strings.Contains(name, ":"):
+		return "server:/export"
+	}
+	return r.folder(name)
+}
+
+// publicFolders have the same names everywhere, and so has all below the first
+// four.
+var publicFolders = []string{
+	"dev", "proc", "sys", "boot", "bin", "cache", "containers", "data", "docker", "etc", "home", "lib", "lock", "log", "media", "mnt",
+	"opt", "root", "run", "sbin", "snap", "srv", "tmp", "user", "usr", "var",
+}
+
+// folder replaces the names in a path that are not the same everywhere, each
+// always by the same, so that one mount stays below another.
+func (r *recorder) folder(name string) string {
+	names := strings.Split(name, "/")
+	if r.private || len(names) == 1 || slices.Contains(publicFolders[:4], names[1]) {
+		return name
+	}
+	for i, n := range names {
+		if n == "" || slices.Contains(publicFolders, n) {
+			continue
+		}
+		if r.folders[n] == "" {
+			r.folders[n] = fmt.Sprintf("folder%d", len(r.folders)+1)
+		}
+		names[i] = r.folders[n]
+	}
+	return strings.Join(names, "/")
 }
 
 // deleted is what the kernel appends to the path of a file without a name.

@@ -511,6 +511,151 @@ func (ms *SystemCPUUtilizationMetricConfig) Validate() error {
 	return nil
 }
 
+// SystemDiskIoMetricAttributeKey specifies the key of an attribute for the system.disk.io metric.
+type SystemDiskIoMetricAttributeKey string
+
+const (
+	SystemDiskIoMetricAttributeKeySystemDevice    SystemDiskIoMetricAttributeKey = "system.device"
+	SystemDiskIoMetricAttributeKeyDiskIoDirection SystemDiskIoMetricAttributeKey = "disk.io.direction"
+)
+
+// SystemDiskIoMetricConfig provides config for the system.disk.io metric.
+type SystemDiskIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                           `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskIoMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskIoMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskIoMetricAttributeKeySystemDevice, SystemDiskIoMetricAttributeKeyDiskIoDirection:
+		default:
+			return fmt.Errorf("metric system.disk.io doesn't have an attribute %v, valid attributes: [system.device, disk.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskIoTimeMetricAttributeKey specifies the key of an attribute for the system.disk.io_time metric.
+type SystemDiskIoTimeMetricAttributeKey string
+
+const (
+	SystemDiskIoTimeMetricAttributeKeySystemDevice SystemDiskIoTimeMetricAttributeKey = "system.device"
+)
+
+// SystemDiskIoTimeMetricConfig provides config for the system.disk.io_time metric.
+type SystemDiskIoTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                               `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskIoTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskIoTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskIoTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskIoTimeMetricAttributeKeySystemDevice:
+		default:
+			return fmt.Errorf("metric system.disk.io_time doesn't have an attribute %v, valid attributes: [system.device]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskLimitMetricAttributeKey specifies the key of an attribute for the system.disk.limit metric.
+type SystemDiskLimitMetricAttributeKey string
+
+const (
+	SystemDiskLimitMetricAttributeKeySystemDevice SystemDiskLimitMetricAttributeKey = "system.device"
+)
+
+// SystemDiskLimitMetricConfig provides config for the system.disk.limit metric.
+type SystemDiskLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskLimitMetricAttributeKeySystemDevice:
+		default:
+			return fmt.Errorf("metric system.disk.limit doesn't have an attribute %v, valid attributes: [system.device]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // SystemDiskLinuxPressureTimeMetricAttributeKey specifies the key of an attribute for the system.disk.linux.pressure.time metric.
 type SystemDiskLinuxPressureTimeMetricAttributeKey string
 
@@ -547,6 +692,249 @@ func (ms *SystemDiskLinuxPressureTimeMetricConfig) Validate() error {
 		case SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope:
 		default:
 			return fmt.Errorf("metric system.disk.linux.pressure.time doesn't have an attribute %v, valid attributes: [system.linux.pressure.scope]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskMergedMetricAttributeKey specifies the key of an attribute for the system.disk.merged metric.
+type SystemDiskMergedMetricAttributeKey string
+
+const (
+	SystemDiskMergedMetricAttributeKeySystemDevice    SystemDiskMergedMetricAttributeKey = "system.device"
+	SystemDiskMergedMetricAttributeKeyDiskIoDirection SystemDiskMergedMetricAttributeKey = "disk.io.direction"
+)
+
+// SystemDiskMergedMetricConfig provides config for the system.disk.merged metric.
+type SystemDiskMergedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                               `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskMergedMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskMergedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskMergedMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskMergedMetricAttributeKeySystemDevice, SystemDiskMergedMetricAttributeKeyDiskIoDirection:
+		default:
+			return fmt.Errorf("metric system.disk.merged doesn't have an attribute %v, valid attributes: [system.device, disk.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskOperationTimeMetricAttributeKey specifies the key of an attribute for the system.disk.operation_time metric.
+type SystemDiskOperationTimeMetricAttributeKey string
+
+const (
+	SystemDiskOperationTimeMetricAttributeKeySystemDevice    SystemDiskOperationTimeMetricAttributeKey = "system.device"
+	SystemDiskOperationTimeMetricAttributeKeyDiskIoDirection SystemDiskOperationTimeMetricAttributeKey = "disk.io.direction"
+)
+
+// SystemDiskOperationTimeMetricConfig provides config for the system.disk.operation_time metric.
+type SystemDiskOperationTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskOperationTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskOperationTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskOperationTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskOperationTimeMetricAttributeKeySystemDevice, SystemDiskOperationTimeMetricAttributeKeyDiskIoDirection:
+		default:
+			return fmt.Errorf("metric system.disk.operation_time doesn't have an attribute %v, valid attributes: [system.device, disk.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskOperationsMetricAttributeKey specifies the key of an attribute for the system.disk.operations metric.
+type SystemDiskOperationsMetricAttributeKey string
+
+const (
+	SystemDiskOperationsMetricAttributeKeySystemDevice    SystemDiskOperationsMetricAttributeKey = "system.device"
+	SystemDiskOperationsMetricAttributeKeyDiskIoDirection SystemDiskOperationsMetricAttributeKey = "disk.io.direction"
+)
+
+// SystemDiskOperationsMetricConfig provides config for the system.disk.operations metric.
+type SystemDiskOperationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                   `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskOperationsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskOperationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskOperationsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskOperationsMetricAttributeKeySystemDevice, SystemDiskOperationsMetricAttributeKeyDiskIoDirection:
+		default:
+			return fmt.Errorf("metric system.disk.operations doesn't have an attribute %v, valid attributes: [system.device, disk.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskPendingOperationsMetricAttributeKey specifies the key of an attribute for the system.disk.pending_operations metric.
+type SystemDiskPendingOperationsMetricAttributeKey string
+
+const (
+	SystemDiskPendingOperationsMetricAttributeKeySystemDevice SystemDiskPendingOperationsMetricAttributeKey = "system.device"
+)
+
+// SystemDiskPendingOperationsMetricConfig provides config for the system.disk.pending_operations metric.
+type SystemDiskPendingOperationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                          `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskPendingOperationsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskPendingOperationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskPendingOperationsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskPendingOperationsMetricAttributeKeySystemDevice:
+		default:
+			return fmt.Errorf("metric system.disk.pending_operations doesn't have an attribute %v, valid attributes: [system.device]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemDiskWeightedIoTimeMetricAttributeKey specifies the key of an attribute for the system.disk.weighted_io_time metric.
+type SystemDiskWeightedIoTimeMetricAttributeKey string
+
+const (
+	SystemDiskWeightedIoTimeMetricAttributeKeySystemDevice SystemDiskWeightedIoTimeMetricAttributeKey = "system.device"
+)
+
+// SystemDiskWeightedIoTimeMetricConfig provides config for the system.disk.weighted_io_time metric.
+type SystemDiskWeightedIoTimeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemDiskWeightedIoTimeMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemDiskWeightedIoTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemDiskWeightedIoTimeMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemDiskWeightedIoTimeMetricAttributeKeySystemDevice:
+		default:
+			return fmt.Errorf("metric system.disk.weighted_io_time doesn't have an attribute %v, valid attributes: [system.device]", val)
 		}
 	}
 
@@ -596,6 +984,213 @@ func (ms *SystemFileDescriptorLimitMetricConfig) Unmarshal(parser *confmap.Conf)
 	}
 
 	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemFilesystemInodeUsageMetricAttributeKey specifies the key of an attribute for the system.filesystem.inode.usage metric.
+type SystemFilesystemInodeUsageMetricAttributeKey string
+
+const (
+	SystemFilesystemInodeUsageMetricAttributeKeyInodeFilesystemState       SystemFilesystemInodeUsageMetricAttributeKey = "system.filesystem.state"
+	SystemFilesystemInodeUsageMetricAttributeKeySystemDevice               SystemFilesystemInodeUsageMetricAttributeKey = "system.device"
+	SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMountpoint SystemFilesystemInodeUsageMetricAttributeKey = "system.filesystem.mountpoint"
+	SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemType       SystemFilesystemInodeUsageMetricAttributeKey = "system.filesystem.type"
+	SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMode       SystemFilesystemInodeUsageMetricAttributeKey = "system.filesystem.mode"
+)
+
+// SystemFilesystemInodeUsageMetricConfig provides config for the system.filesystem.inode.usage metric.
+type SystemFilesystemInodeUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemFilesystemInodeUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemFilesystemInodeUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemFilesystemInodeUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemFilesystemInodeUsageMetricAttributeKeyInodeFilesystemState, SystemFilesystemInodeUsageMetricAttributeKeySystemDevice, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMode:
+		default:
+			return fmt.Errorf("metric system.filesystem.inode.usage doesn't have an attribute %v, valid attributes: [system.filesystem.state, system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemFilesystemLimitMetricAttributeKey specifies the key of an attribute for the system.filesystem.limit metric.
+type SystemFilesystemLimitMetricAttributeKey string
+
+const (
+	SystemFilesystemLimitMetricAttributeKeySystemDevice               SystemFilesystemLimitMetricAttributeKey = "system.device"
+	SystemFilesystemLimitMetricAttributeKeySystemFilesystemMountpoint SystemFilesystemLimitMetricAttributeKey = "system.filesystem.mountpoint"
+	SystemFilesystemLimitMetricAttributeKeySystemFilesystemType       SystemFilesystemLimitMetricAttributeKey = "system.filesystem.type"
+	SystemFilesystemLimitMetricAttributeKeySystemFilesystemMode       SystemFilesystemLimitMetricAttributeKey = "system.filesystem.mode"
+)
+
+// SystemFilesystemLimitMetricConfig provides config for the system.filesystem.limit metric.
+type SystemFilesystemLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                    `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemFilesystemLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemFilesystemLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemFilesystemLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemFilesystemLimitMetricAttributeKeySystemDevice, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemLimitMetricAttributeKeySystemFilesystemType, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMode:
+		default:
+			return fmt.Errorf("metric system.filesystem.limit doesn't have an attribute %v, valid attributes: [system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemFilesystemUsageMetricAttributeKey specifies the key of an attribute for the system.filesystem.usage metric.
+type SystemFilesystemUsageMetricAttributeKey string
+
+const (
+	SystemFilesystemUsageMetricAttributeKeySystemFilesystemState      SystemFilesystemUsageMetricAttributeKey = "system.filesystem.state"
+	SystemFilesystemUsageMetricAttributeKeySystemDevice               SystemFilesystemUsageMetricAttributeKey = "system.device"
+	SystemFilesystemUsageMetricAttributeKeySystemFilesystemMountpoint SystemFilesystemUsageMetricAttributeKey = "system.filesystem.mountpoint"
+	SystemFilesystemUsageMetricAttributeKeySystemFilesystemType       SystemFilesystemUsageMetricAttributeKey = "system.filesystem.type"
+	SystemFilesystemUsageMetricAttributeKeySystemFilesystemMode       SystemFilesystemUsageMetricAttributeKey = "system.filesystem.mode"
+)
+
+// SystemFilesystemUsageMetricConfig provides config for the system.filesystem.usage metric.
+type SystemFilesystemUsageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                    `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemFilesystemUsageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemFilesystemUsageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemFilesystemUsageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemFilesystemUsageMetricAttributeKeySystemFilesystemState, SystemFilesystemUsageMetricAttributeKeySystemDevice, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMode:
+		default:
+			return fmt.Errorf("metric system.filesystem.usage doesn't have an attribute %v, valid attributes: [system.filesystem.state, system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemFilesystemUtilizationMetricAttributeKey specifies the key of an attribute for the system.filesystem.utilization metric.
+type SystemFilesystemUtilizationMetricAttributeKey string
+
+const (
+	SystemFilesystemUtilizationMetricAttributeKeyUtilizationFilesystemState SystemFilesystemUtilizationMetricAttributeKey = "system.filesystem.state"
+	SystemFilesystemUtilizationMetricAttributeKeySystemDevice               SystemFilesystemUtilizationMetricAttributeKey = "system.device"
+	SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMountpoint SystemFilesystemUtilizationMetricAttributeKey = "system.filesystem.mountpoint"
+	SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemType       SystemFilesystemUtilizationMetricAttributeKey = "system.filesystem.type"
+	SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMode       SystemFilesystemUtilizationMetricAttributeKey = "system.filesystem.mode"
+)
+
+// SystemFilesystemUtilizationMetricConfig provides config for the system.filesystem.utilization metric.
+type SystemFilesystemUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                          `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemFilesystemUtilizationMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemFilesystemUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemFilesystemUtilizationMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemFilesystemUtilizationMetricAttributeKeyUtilizationFilesystemState, SystemFilesystemUtilizationMetricAttributeKeySystemDevice, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemType, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMode:
+		default:
+			return fmt.Errorf("metric system.filesystem.utilization doesn't have an attribute %v, valid attributes: [system.filesystem.state, system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
 	return nil
 }
 
@@ -1684,9 +2279,21 @@ type MetricsConfig struct {
 	SystemCPUSoftInterrupts               SystemCPUSoftInterruptsMetricConfig               `mapstructure:"system.cpu.soft_interrupts"`
 	SystemCPUTime                         SystemCPUTimeMetricConfig                         `mapstructure:"system.cpu.time"`
 	SystemCPUUtilization                  SystemCPUUtilizationMetricConfig                  `mapstructure:"system.cpu.utilization"`
+	SystemDiskIo                          SystemDiskIoMetricConfig                          `mapstructure:"system.disk.io"`
+	SystemDiskIoTime                      SystemDiskIoTimeMetricConfig                      `mapstructure:"system.disk.io_time"`
+	SystemDiskLimit                       SystemDiskLimitMetricConfig                       `mapstructure:"system.disk.limit"`
 	SystemDiskLinuxPressureTime           SystemDiskLinuxPressureTimeMetricConfig           `mapstructure:"system.disk.linux.pressure.time"`
+	SystemDiskMerged                      SystemDiskMergedMetricConfig                      `mapstructure:"system.disk.merged"`
+	SystemDiskOperationTime               SystemDiskOperationTimeMetricConfig               `mapstructure:"system.disk.operation_time"`
+	SystemDiskOperations                  SystemDiskOperationsMetricConfig                  `mapstructure:"system.disk.operations"`
+	SystemDiskPendingOperations           SystemDiskPendingOperationsMetricConfig           `mapstructure:"system.disk.pending_operations"`
+	SystemDiskWeightedIoTime              SystemDiskWeightedIoTimeMetricConfig              `mapstructure:"system.disk.weighted_io_time"`
 	SystemFileDescriptorCount             SystemFileDescriptorCountMetricConfig             `mapstructure:"system.file_descriptor.count"`
 	SystemFileDescriptorLimit             SystemFileDescriptorLimitMetricConfig             `mapstructure:"system.file_descriptor.limit"`
+	SystemFilesystemInodeUsage            SystemFilesystemInodeUsageMetricConfig            `mapstructure:"system.filesystem.inode.usage"`
+	SystemFilesystemLimit                 SystemFilesystemLimitMetricConfig                 `mapstructure:"system.filesystem.limit"`
+	SystemFilesystemUsage                 SystemFilesystemUsageMetricConfig                 `mapstructure:"system.filesystem.usage"`
+	SystemFilesystemUtilization           SystemFilesystemUtilizationMetricConfig           `mapstructure:"system.filesystem.utilization"`
 	SystemMemoryLimit                     SystemMemoryLimitMetricConfig                     `mapstructure:"system.memory.limit"`
 	SystemMemoryLinuxAnonymous            SystemMemoryLinuxAnonymousMetricConfig            `mapstructure:"system.memory.linux.anonymous"`
 	SystemMemoryLinuxAvailable            SystemMemoryLinuxAvailableMetricConfig            `mapstructure:"system.memory.linux.available"`
@@ -1786,16 +2393,76 @@ func DefaultMetricsConfig() MetricsConfig {
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []SystemCPUUtilizationMetricAttributeKey{SystemCPUUtilizationMetricAttributeKeyCPUMode},
 		},
+		SystemDiskIo: SystemDiskIoMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskIoMetricAttributeKey{SystemDiskIoMetricAttributeKeySystemDevice, SystemDiskIoMetricAttributeKeyDiskIoDirection},
+		},
+		SystemDiskIoTime: SystemDiskIoTimeMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskIoTimeMetricAttributeKey{SystemDiskIoTimeMetricAttributeKeySystemDevice},
+		},
+		SystemDiskLimit: SystemDiskLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskLimitMetricAttributeKey{SystemDiskLimitMetricAttributeKeySystemDevice},
+		},
 		SystemDiskLinuxPressureTime: SystemDiskLinuxPressureTimeMetricConfig{
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []SystemDiskLinuxPressureTimeMetricAttributeKey{SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+		},
+		SystemDiskMerged: SystemDiskMergedMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskMergedMetricAttributeKey{SystemDiskMergedMetricAttributeKeySystemDevice, SystemDiskMergedMetricAttributeKeyDiskIoDirection},
+		},
+		SystemDiskOperationTime: SystemDiskOperationTimeMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskOperationTimeMetricAttributeKey{SystemDiskOperationTimeMetricAttributeKeySystemDevice, SystemDiskOperationTimeMetricAttributeKeyDiskIoDirection},
+		},
+		SystemDiskOperations: SystemDiskOperationsMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskOperationsMetricAttributeKey{SystemDiskOperationsMetricAttributeKeySystemDevice, SystemDiskOperationsMetricAttributeKeyDiskIoDirection},
+		},
+		SystemDiskPendingOperations: SystemDiskPendingOperationsMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskPendingOperationsMetricAttributeKey{SystemDiskPendingOperationsMetricAttributeKeySystemDevice},
+		},
+		SystemDiskWeightedIoTime: SystemDiskWeightedIoTimeMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemDiskWeightedIoTimeMetricAttributeKey{SystemDiskWeightedIoTimeMetricAttributeKeySystemDevice},
 		},
 		SystemFileDescriptorCount: SystemFileDescriptorCountMetricConfig{
 			Enabled: false,
 		},
 		SystemFileDescriptorLimit: SystemFileDescriptorLimitMetricConfig{
 			Enabled: false,
+		},
+		SystemFilesystemInodeUsage: SystemFilesystemInodeUsageMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemFilesystemInodeUsageMetricAttributeKey{SystemFilesystemInodeUsageMetricAttributeKeyInodeFilesystemState, SystemFilesystemInodeUsageMetricAttributeKeySystemDevice, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMode},
+		},
+		SystemFilesystemLimit: SystemFilesystemLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemFilesystemLimitMetricAttributeKey{SystemFilesystemLimitMetricAttributeKeySystemDevice, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemLimitMetricAttributeKeySystemFilesystemType, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMode},
+		},
+		SystemFilesystemUsage: SystemFilesystemUsageMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemFilesystemUsageMetricAttributeKey{SystemFilesystemUsageMetricAttributeKeySystemFilesystemState, SystemFilesystemUsageMetricAttributeKeySystemDevice, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMode},
+		},
+		SystemFilesystemUtilization: SystemFilesystemUtilizationMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []SystemFilesystemUtilizationMetricAttributeKey{SystemFilesystemUtilizationMetricAttributeKeyUtilizationFilesystemState, SystemFilesystemUtilizationMetricAttributeKeySystemDevice, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemType, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMode},
 		},
 		SystemMemoryLimit: SystemMemoryLimitMetricConfig{
 			Enabled: true,

@@ -86,16 +86,76 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemCPUUtilizationMetricAttributeKey{SystemCPUUtilizationMetricAttributeKeyCPUMode, SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber},
 					},
+					SystemDiskIo: SystemDiskIoMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskIoMetricAttributeKey{SystemDiskIoMetricAttributeKeySystemDevice, SystemDiskIoMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskIoTime: SystemDiskIoTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskIoTimeMetricAttributeKey{SystemDiskIoTimeMetricAttributeKeySystemDevice},
+					},
+					SystemDiskLimit: SystemDiskLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskLimitMetricAttributeKey{SystemDiskLimitMetricAttributeKeySystemDevice},
+					},
 					SystemDiskLinuxPressureTime: SystemDiskLinuxPressureTimeMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemDiskLinuxPressureTimeMetricAttributeKey{SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemDiskMerged: SystemDiskMergedMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskMergedMetricAttributeKey{SystemDiskMergedMetricAttributeKeySystemDevice, SystemDiskMergedMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskOperationTime: SystemDiskOperationTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskOperationTimeMetricAttributeKey{SystemDiskOperationTimeMetricAttributeKeySystemDevice, SystemDiskOperationTimeMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskOperations: SystemDiskOperationsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskOperationsMetricAttributeKey{SystemDiskOperationsMetricAttributeKeySystemDevice, SystemDiskOperationsMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskPendingOperations: SystemDiskPendingOperationsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskPendingOperationsMetricAttributeKey{SystemDiskPendingOperationsMetricAttributeKeySystemDevice},
+					},
+					SystemDiskWeightedIoTime: SystemDiskWeightedIoTimeMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskWeightedIoTimeMetricAttributeKey{SystemDiskWeightedIoTimeMetricAttributeKeySystemDevice},
 					},
 					SystemFileDescriptorCount: SystemFileDescriptorCountMetricConfig{
 						Enabled: true,
 					},
 					SystemFileDescriptorLimit: SystemFileDescriptorLimitMetricConfig{
 						Enabled: true,
+					},
+					SystemFilesystemInodeUsage: SystemFilesystemInodeUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemFilesystemInodeUsageMetricAttributeKey{SystemFilesystemInodeUsageMetricAttributeKeyInodeFilesystemState, SystemFilesystemInodeUsageMetricAttributeKeySystemDevice, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMode},
+					},
+					SystemFilesystemLimit: SystemFilesystemLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemFilesystemLimitMetricAttributeKey{SystemFilesystemLimitMetricAttributeKeySystemDevice, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemLimitMetricAttributeKeySystemFilesystemType, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMode},
+					},
+					SystemFilesystemUsage: SystemFilesystemUsageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemFilesystemUsageMetricAttributeKey{SystemFilesystemUsageMetricAttributeKeySystemFilesystemState, SystemFilesystemUsageMetricAttributeKeySystemDevice, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMode},
+					},
+					SystemFilesystemUtilization: SystemFilesystemUtilizationMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemFilesystemUtilizationMetricAttributeKey{SystemFilesystemUtilizationMetricAttributeKeyUtilizationFilesystemState, SystemFilesystemUtilizationMetricAttributeKeySystemDevice, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemType, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMode},
 					},
 					SystemMemoryLimit: SystemMemoryLimitMetricConfig{
 						Enabled: true,
@@ -295,16 +355,76 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemCPUUtilizationMetricAttributeKey{SystemCPUUtilizationMetricAttributeKeyCPUMode, SystemCPUUtilizationMetricAttributeKeyCPULogicalNumber},
 					},
+					SystemDiskIo: SystemDiskIoMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskIoMetricAttributeKey{SystemDiskIoMetricAttributeKeySystemDevice, SystemDiskIoMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskIoTime: SystemDiskIoTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskIoTimeMetricAttributeKey{SystemDiskIoTimeMetricAttributeKeySystemDevice},
+					},
+					SystemDiskLimit: SystemDiskLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskLimitMetricAttributeKey{SystemDiskLimitMetricAttributeKeySystemDevice},
+					},
 					SystemDiskLinuxPressureTime: SystemDiskLinuxPressureTimeMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemDiskLinuxPressureTimeMetricAttributeKey{SystemDiskLinuxPressureTimeMetricAttributeKeySystemLinuxPressureScope},
+					},
+					SystemDiskMerged: SystemDiskMergedMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskMergedMetricAttributeKey{SystemDiskMergedMetricAttributeKeySystemDevice, SystemDiskMergedMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskOperationTime: SystemDiskOperationTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskOperationTimeMetricAttributeKey{SystemDiskOperationTimeMetricAttributeKeySystemDevice, SystemDiskOperationTimeMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskOperations: SystemDiskOperationsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskOperationsMetricAttributeKey{SystemDiskOperationsMetricAttributeKeySystemDevice, SystemDiskOperationsMetricAttributeKeyDiskIoDirection},
+					},
+					SystemDiskPendingOperations: SystemDiskPendingOperationsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskPendingOperationsMetricAttributeKey{SystemDiskPendingOperationsMetricAttributeKeySystemDevice},
+					},
+					SystemDiskWeightedIoTime: SystemDiskWeightedIoTimeMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemDiskWeightedIoTimeMetricAttributeKey{SystemDiskWeightedIoTimeMetricAttributeKeySystemDevice},
 					},
 					SystemFileDescriptorCount: SystemFileDescriptorCountMetricConfig{
 						Enabled: false,
 					},
 					SystemFileDescriptorLimit: SystemFileDescriptorLimitMetricConfig{
 						Enabled: false,
+					},
+					SystemFilesystemInodeUsage: SystemFilesystemInodeUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemFilesystemInodeUsageMetricAttributeKey{SystemFilesystemInodeUsageMetricAttributeKeyInodeFilesystemState, SystemFilesystemInodeUsageMetricAttributeKeySystemDevice, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMode},
+					},
+					SystemFilesystemLimit: SystemFilesystemLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemFilesystemLimitMetricAttributeKey{SystemFilesystemLimitMetricAttributeKeySystemDevice, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemLimitMetricAttributeKeySystemFilesystemType, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMode},
+					},
+					SystemFilesystemUsage: SystemFilesystemUsageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemFilesystemUsageMetricAttributeKey{SystemFilesystemUsageMetricAttributeKeySystemFilesystemState, SystemFilesystemUsageMetricAttributeKeySystemDevice, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUsageMetricAttributeKeySystemFilesystemType, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMode},
+					},
+					SystemFilesystemUtilization: SystemFilesystemUtilizationMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []SystemFilesystemUtilizationMetricAttributeKey{SystemFilesystemUtilizationMetricAttributeKeyUtilizationFilesystemState, SystemFilesystemUtilizationMetricAttributeKeySystemDevice, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMountpoint, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemType, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMode},
 					},
 					SystemMemoryLimit: SystemMemoryLimitMetricConfig{
 						Enabled: false,
@@ -444,7 +564,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskLimitMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemDiskMergedMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemFilesystemInodeUsageMetricConfig{}, SystemFilesystemLimitMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemFilesystemUtilizationMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -521,6 +641,42 @@ func TestSystemCPUUtilizationMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
+func TestSystemDiskIoMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskIo
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskIoMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.io doesn't have an attribute invalid, valid attributes: [system.device, disk.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemDiskIo
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskIoTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskIoTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskIoTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.io_time doesn't have an attribute invalid, valid attributes: [system.device]")
+
+	cfg = DefaultMetricsConfig().SystemDiskIoTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.limit doesn't have an attribute invalid, valid attributes: [system.device]")
+
+	cfg = DefaultMetricsConfig().SystemDiskLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
 func TestSystemDiskLinuxPressureTimeMetricsConfig_Validate(t *testing.T) {
 	cfg := DefaultMetricsConfig().SystemDiskLinuxPressureTime
 	require.NoError(t, cfg.Validate())
@@ -529,6 +685,114 @@ func TestSystemDiskLinuxPressureTimeMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric system.disk.linux.pressure.time doesn't have an attribute invalid, valid attributes: [system.linux.pressure.scope]")
 
 	cfg = DefaultMetricsConfig().SystemDiskLinuxPressureTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskMergedMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskMerged
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskMergedMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.merged doesn't have an attribute invalid, valid attributes: [system.device, disk.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemDiskMerged
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskOperationTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskOperationTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskOperationTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.operation_time doesn't have an attribute invalid, valid attributes: [system.device, disk.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemDiskOperationTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskOperationsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskOperations
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskOperationsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.operations doesn't have an attribute invalid, valid attributes: [system.device, disk.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemDiskOperations
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskPendingOperationsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskPendingOperations
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskPendingOperationsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.pending_operations doesn't have an attribute invalid, valid attributes: [system.device]")
+
+	cfg = DefaultMetricsConfig().SystemDiskPendingOperations
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemDiskWeightedIoTimeMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemDiskWeightedIoTime
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemDiskWeightedIoTimeMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.disk.weighted_io_time doesn't have an attribute invalid, valid attributes: [system.device]")
+
+	cfg = DefaultMetricsConfig().SystemDiskWeightedIoTime
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemFilesystemInodeUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemFilesystemInodeUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemFilesystemInodeUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.filesystem.inode.usage doesn't have an attribute invalid, valid attributes: [system.filesystem.state, system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]")
+
+	cfg = DefaultMetricsConfig().SystemFilesystemInodeUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemFilesystemLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemFilesystemLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemFilesystemLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.filesystem.limit doesn't have an attribute invalid, valid attributes: [system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]")
+
+	cfg = DefaultMetricsConfig().SystemFilesystemLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemFilesystemUsageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemFilesystemUsage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemFilesystemUsageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.filesystem.usage doesn't have an attribute invalid, valid attributes: [system.filesystem.state, system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]")
+
+	cfg = DefaultMetricsConfig().SystemFilesystemUsage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemFilesystemUtilizationMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemFilesystemUtilization
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemFilesystemUtilizationMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.filesystem.utilization doesn't have an attribute invalid, valid attributes: [system.filesystem.state, system.device, system.filesystem.mountpoint, system.filesystem.type, system.filesystem.mode]")
+
+	cfg = DefaultMetricsConfig().SystemFilesystemUtilization
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

@@ -69,6 +69,32 @@ var MapAttributeCPUMode = map[string]AttributeCPUMode{
 	"user":      AttributeCPUModeUser,
 }
 
+// AttributeDiskIoDirection specifies the value disk.io.direction attribute.
+type AttributeDiskIoDirection int
+
+const (
+	_ AttributeDiskIoDirection = iota
+	AttributeDiskIoDirectionRead
+	AttributeDiskIoDirectionWrite
+)
+
+// String returns the string representation of the AttributeDiskIoDirection.
+func (av AttributeDiskIoDirection) String() string {
+	switch av {
+	case AttributeDiskIoDirectionRead:
+		return "read"
+	case AttributeDiskIoDirectionWrite:
+		return "write"
+	}
+	return ""
+}
+
+// MapAttributeDiskIoDirection is a helper map of string to AttributeDiskIoDirection attribute value.
+var MapAttributeDiskIoDirection = map[string]AttributeDiskIoDirection{
+	"read":  AttributeDiskIoDirectionRead,
+	"write": AttributeDiskIoDirectionWrite,
+}
+
 // AttributeGuestCPUMode specifies the value guest.cpu.mode attribute.
 type AttributeGuestCPUMode int
 
@@ -119,6 +145,32 @@ func (av AttributeHwLimitType) String() string {
 var MapAttributeHwLimitType = map[string]AttributeHwLimitType{
 	"max": AttributeHwLimitTypeMax,
 	"min": AttributeHwLimitTypeMin,
+}
+
+// AttributeInodeFilesystemState specifies the value inode.filesystem.state attribute.
+type AttributeInodeFilesystemState int
+
+const (
+	_ AttributeInodeFilesystemState = iota
+	AttributeInodeFilesystemStateFree
+	AttributeInodeFilesystemStateUsed
+)
+
+// String returns the string representation of the AttributeInodeFilesystemState.
+func (av AttributeInodeFilesystemState) String() string {
+	switch av {
+	case AttributeInodeFilesystemStateFree:
+		return "free"
+	case AttributeInodeFilesystemStateUsed:
+		return "used"
+	}
+	return ""
+}
+
+// MapAttributeInodeFilesystemState is a helper map of string to AttributeInodeFilesystemState attribute value.
+var MapAttributeInodeFilesystemState = map[string]AttributeInodeFilesystemState{
+	"free": AttributeInodeFilesystemStateFree,
+	"used": AttributeInodeFilesystemStateUsed,
 }
 
 // AttributeMajorPagingFaultType specifies the value major.paging.fault.type attribute.
@@ -219,6 +271,62 @@ var MapAttributeProcessState = map[string]AttributeProcessState{
 	"waiting":      AttributeProcessStateWaiting,
 	"wake_kill":    AttributeProcessStateWakeKill,
 	"waking":       AttributeProcessStateWaking,
+}
+
+// AttributeSystemFilesystemMode specifies the value system.filesystem.mode attribute.
+type AttributeSystemFilesystemMode int
+
+const (
+	_ AttributeSystemFilesystemMode = iota
+	AttributeSystemFilesystemModeRo
+	AttributeSystemFilesystemModeRw
+)
+
+// String returns the string representation of the AttributeSystemFilesystemMode.
+func (av AttributeSystemFilesystemMode) String() string {
+	switch av {
+	case AttributeSystemFilesystemModeRo:
+		return "ro"
+	case AttributeSystemFilesystemModeRw:
+		return "rw"
+	}
+	return ""
+}
+
+// MapAttributeSystemFilesystemMode is a helper map of string to AttributeSystemFilesystemMode attribute value.
+var MapAttributeSystemFilesystemMode = map[string]AttributeSystemFilesystemMode{
+	"ro": AttributeSystemFilesystemModeRo,
+	"rw": AttributeSystemFilesystemModeRw,
+}
+
+// AttributeSystemFilesystemState specifies the value system.filesystem.state attribute.
+type AttributeSystemFilesystemState int
+
+const (
+	_ AttributeSystemFilesystemState = iota
+	AttributeSystemFilesystemStateFree
+	AttributeSystemFilesystemStateReserved
+	AttributeSystemFilesystemStateUsed
+)
+
+// String returns the string representation of the AttributeSystemFilesystemState.
+func (av AttributeSystemFilesystemState) String() string {
+	switch av {
+	case AttributeSystemFilesystemStateFree:
+		return "free"
+	case AttributeSystemFilesystemStateReserved:
+		return "reserved"
+	case AttributeSystemFilesystemStateUsed:
+		return "used"
+	}
+	return ""
+}
+
+// MapAttributeSystemFilesystemState is a helper map of string to AttributeSystemFilesystemState attribute value.
+var MapAttributeSystemFilesystemState = map[string]AttributeSystemFilesystemState{
+	"free":     AttributeSystemFilesystemStateFree,
+	"reserved": AttributeSystemFilesystemStateReserved,
+	"used":     AttributeSystemFilesystemStateUsed,
 }
 
 // AttributeSystemLinuxPressureScope specifies the value system.linux.pressure.scope attribute.
@@ -437,6 +545,28 @@ var MapAttributeSystemPagingState = map[string]AttributeSystemPagingState{
 	"used": AttributeSystemPagingStateUsed,
 }
 
+// AttributeUtilizationFilesystemState specifies the value utilization.filesystem.state attribute.
+type AttributeUtilizationFilesystemState int
+
+const (
+	_ AttributeUtilizationFilesystemState = iota
+	AttributeUtilizationFilesystemStateUsed
+)
+
+// String returns the string representation of the AttributeUtilizationFilesystemState.
+func (av AttributeUtilizationFilesystemState) String() string {
+	switch av {
+	case AttributeUtilizationFilesystemStateUsed:
+		return "used"
+	}
+	return ""
+}
+
+// MapAttributeUtilizationFilesystemState is a helper map of string to AttributeUtilizationFilesystemState attribute value.
+var MapAttributeUtilizationFilesystemState = map[string]AttributeUtilizationFilesystemState{
+	"used": AttributeUtilizationFilesystemStateUsed,
+}
+
 var MetricsInfo = metricsInfo{
 	HwCPUSpeedLimit: metricInfo{
 		Name:       "hw.cpu.speed.limit",
@@ -492,15 +622,63 @@ var MetricsInfo = metricsInfo{
 		Name:       "system.cpu.utilization",
 		Attributes: []string{"cpu.mode", "cpu.logical_number"},
 	},
+	SystemDiskIo: metricInfo{
+		Name:       "system.disk.io",
+		Attributes: []string{"system.device", "disk.io.direction"},
+	},
+	SystemDiskIoTime: metricInfo{
+		Name:       "system.disk.io_time",
+		Attributes: []string{"system.device"},
+	},
+	SystemDiskLimit: metricInfo{
+		Name:       "system.disk.limit",
+		Attributes: []string{"system.device"},
+	},
 	SystemDiskLinuxPressureTime: metricInfo{
 		Name:       "system.disk.linux.pressure.time",
 		Attributes: []string{"system.linux.pressure.scope"},
+	},
+	SystemDiskMerged: metricInfo{
+		Name:       "system.disk.merged",
+		Attributes: []string{"system.device", "disk.io.direction"},
+	},
+	SystemDiskOperationTime: metricInfo{
+		Name:       "system.disk.operation_time",
+		Attributes: []string{"system.device", "disk.io.direction"},
+	},
+	SystemDiskOperations: metricInfo{
+		Name:       "system.disk.operations",
+		Attributes: []string{"system.device", "disk.io.direction"},
+	},
+	SystemDiskPendingOperations: metricInfo{
+		Name:       "system.disk.pending_operations",
+		Attributes: []string{"system.device"},
+	},
+	SystemDiskWeightedIoTime: metricInfo{
+		Name:       "system.disk.weighted_io_time",
+		Attributes: []string{"system.device"},
 	},
 	SystemFileDescriptorCount: metricInfo{
 		Name: "system.file_descriptor.count",
 	},
 	SystemFileDescriptorLimit: metricInfo{
 		Name: "system.file_descriptor.limit",
+	},
+	SystemFilesystemInodeUsage: metricInfo{
+		Name:       "system.filesystem.inode.usage",
+		Attributes: []string{"inode.filesystem.state", "system.device", "system.filesystem.mountpoint", "system.filesystem.type", "system.filesystem.mode"},
+	},
+	SystemFilesystemLimit: metricInfo{
+		Name:       "system.filesystem.limit",
+		Attributes: []string{"system.device", "system.filesystem.mountpoint", "system.filesystem.type", "system.filesystem.mode"},
+	},
+	SystemFilesystemUsage: metricInfo{
+		Name:       "system.filesystem.usage",
+		Attributes: []string{"system.filesystem.state", "system.device", "system.filesystem.mountpoint", "system.filesystem.type", "system.filesystem.mode"},
+	},
+	SystemFilesystemUtilization: metricInfo{
+		Name:       "system.filesystem.utilization",
+		Attributes: []string{"utilization.filesystem.state", "system.device", "system.filesystem.mountpoint", "system.filesystem.type", "system.filesystem.mode"},
 	},
 	SystemMemoryLimit: metricInfo{
 		Name: "system.memory.limit",
@@ -639,9 +817,21 @@ type metricsInfo struct {
 	SystemCPUSoftInterrupts               metricInfo
 	SystemCPUTime                         metricInfo
 	SystemCPUUtilization                  metricInfo
+	SystemDiskIo                          metricInfo
+	SystemDiskIoTime                      metricInfo
+	SystemDiskLimit                       metricInfo
 	SystemDiskLinuxPressureTime           metricInfo
+	SystemDiskMerged                      metricInfo
+	SystemDiskOperationTime               metricInfo
+	SystemDiskOperations                  metricInfo
+	SystemDiskPendingOperations           metricInfo
+	SystemDiskWeightedIoTime              metricInfo
 	SystemFileDescriptorCount             metricInfo
 	SystemFileDescriptorLimit             metricInfo
+	SystemFilesystemInodeUsage            metricInfo
+	SystemFilesystemLimit                 metricInfo
+	SystemFilesystemUsage                 metricInfo
+	SystemFilesystemUtilization           metricInfo
 	SystemMemoryLimit                     metricInfo
 	SystemMemoryLinuxAnonymous            metricInfo
 	SystemMemoryLinuxAvailable            metricInfo
@@ -1749,6 +1939,282 @@ func newMetricSystemCPUUtilization(cfg SystemCPUUtilizationMetricConfig) metricS
 	return m
 }
 
+type metricSystemDiskIo struct {
+	data          pmetric.Metric           // data buffer for generated metric.
+	config        SystemDiskIoMetricConfig // metric config provided by user.
+	capacity      int                      // max observed number of data points added to the metric.
+	aggDataPoints []int64                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.io metric with initial data.
+func (m *metricSystemDiskIo) init() {
+	m.data.SetName("system.disk.io")
+	m.data.SetDescription("Disk bytes transferred.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskIoMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskIoMetricAttributeKeyDiskIoDirection) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskIo(cfg SystemDiskIoMetricConfig) metricSystemDiskIo {
+	m := metricSystemDiskIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskIoTime struct {
+	data          pmetric.Metric               // data buffer for generated metric.
+	config        SystemDiskIoTimeMetricConfig // metric config provided by user.
+	capacity      int                          // max observed number of data points added to the metric.
+	aggDataPoints []float64                    // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.io_time metric with initial data.
+func (m *metricSystemDiskIoTime) init() {
+	m.data.SetName("system.disk.io_time")
+	m.data.SetDescription("Time disk spent activated.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskIoTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskIoTimeMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskIoTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskIoTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskIoTime(cfg SystemDiskIoTimeMetricConfig) metricSystemDiskIoTime {
+	m := metricSystemDiskIoTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskLimit struct {
+	data          pmetric.Metric              // data buffer for generated metric.
+	config        SystemDiskLimitMetricConfig // metric config provided by user.
+	capacity      int                         // max observed number of data points added to the metric.
+	aggDataPoints []int64                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.limit metric with initial data.
+func (m *metricSystemDiskLimit) init() {
+	m.data.SetName("system.disk.limit")
+	m.data.SetDescription("The total storage capacity of the disk.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskLimitMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskLimit(cfg SystemDiskLimitMetricConfig) metricSystemDiskLimit {
+	m := metricSystemDiskLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemDiskLinuxPressureTime struct {
 	data          pmetric.Metric                          // data buffer for generated metric.
 	config        SystemDiskLinuxPressureTimeMetricConfig // metric config provided by user.
@@ -1832,6 +2298,470 @@ func (m *metricSystemDiskLinuxPressureTime) emit(metrics pmetric.MetricSlice) {
 
 func newMetricSystemDiskLinuxPressureTime(cfg SystemDiskLinuxPressureTimeMetricConfig) metricSystemDiskLinuxPressureTime {
 	m := metricSystemDiskLinuxPressureTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskMerged struct {
+	data          pmetric.Metric               // data buffer for generated metric.
+	config        SystemDiskMergedMetricConfig // metric config provided by user.
+	capacity      int                          // max observed number of data points added to the metric.
+	aggDataPoints []int64                      // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.merged metric with initial data.
+func (m *metricSystemDiskMerged) init() {
+	m.data.SetName("system.disk.merged")
+	m.data.SetDescription("The number of disk reads/writes merged into single physical disk access operations.")
+	m.data.SetUnit("{operation}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskMerged) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskMergedMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskMergedMetricAttributeKeyDiskIoDirection) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskMerged) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskMerged) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskMerged(cfg SystemDiskMergedMetricConfig) metricSystemDiskMerged {
+	m := metricSystemDiskMerged{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskOperationTime struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        SystemDiskOperationTimeMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []float64                           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.operation_time metric with initial data.
+func (m *metricSystemDiskOperationTime) init() {
+	m.data.SetName("system.disk.operation_time")
+	m.data.SetDescription("Sum of the time each operation took to complete.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskOperationTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskOperationTimeMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskOperationTimeMetricAttributeKeyDiskIoDirection) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskOperationTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskOperationTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskOperationTime(cfg SystemDiskOperationTimeMetricConfig) metricSystemDiskOperationTime {
+	m := metricSystemDiskOperationTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskOperations struct {
+	data          pmetric.Metric                   // data buffer for generated metric.
+	config        SystemDiskOperationsMetricConfig // metric config provided by user.
+	capacity      int                              // max observed number of data points added to the metric.
+	aggDataPoints []int64                          // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.operations metric with initial data.
+func (m *metricSystemDiskOperations) init() {
+	m.data.SetName("system.disk.operations")
+	m.data.SetDescription("Disk operations count.")
+	m.data.SetUnit("{operation}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskOperations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskOperationsMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskOperationsMetricAttributeKeyDiskIoDirection) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskOperations) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskOperations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskOperations(cfg SystemDiskOperationsMetricConfig) metricSystemDiskOperations {
+	m := metricSystemDiskOperations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskPendingOperations struct {
+	data          pmetric.Metric                          // data buffer for generated metric.
+	config        SystemDiskPendingOperationsMetricConfig // metric config provided by user.
+	capacity      int                                     // max observed number of data points added to the metric.
+	aggDataPoints []int64                                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.pending_operations metric with initial data.
+func (m *metricSystemDiskPendingOperations) init() {
+	m.data.SetName("system.disk.pending_operations")
+	m.data.SetDescription("The number of operations in progress.")
+	m.data.SetUnit("{operation}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskPendingOperations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskPendingOperationsMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskPendingOperations) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskPendingOperations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskPendingOperations(cfg SystemDiskPendingOperationsMetricConfig) metricSystemDiskPendingOperations {
+	m := metricSystemDiskPendingOperations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemDiskWeightedIoTime struct {
+	data          pmetric.Metric                       // data buffer for generated metric.
+	config        SystemDiskWeightedIoTimeMetricConfig // metric config provided by user.
+	capacity      int                                  // max observed number of data points added to the metric.
+	aggDataPoints []float64                            // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.disk.weighted_io_time metric with initial data.
+func (m *metricSystemDiskWeightedIoTime) init() {
+	m.data.SetName("system.disk.weighted_io_time")
+	m.data.SetDescription("Time disk spent activated, multiplied by the number of operations in progress.")
+	m.data.SetUnit("s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemDiskWeightedIoTime) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemDiskWeightedIoTimeMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemDiskWeightedIoTime) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemDiskWeightedIoTime) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemDiskWeightedIoTime(cfg SystemDiskWeightedIoTimeMetricConfig) metricSystemDiskWeightedIoTime {
+	m := metricSystemDiskWeightedIoTime{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1936,6 +2866,413 @@ func (m *metricSystemFileDescriptorLimit) emit(metrics pmetric.MetricSlice) {
 
 func newMetricSystemFileDescriptorLimit(cfg SystemFileDescriptorLimitMetricConfig) metricSystemFileDescriptorLimit {
 	m := metricSystemFileDescriptorLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemFilesystemInodeUsage struct {
+	data          pmetric.Metric                         // data buffer for generated metric.
+	config        SystemFilesystemInodeUsageMetricConfig // metric config provided by user.
+	capacity      int                                    // max observed number of data points added to the metric.
+	aggDataPoints []int64                                // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.filesystem.inode.usage metric with initial data.
+func (m *metricSystemFilesystemInodeUsage) init() {
+	m.data.SetName("system.filesystem.inode.usage")
+	m.data.SetDescription("Inodes of a filesystem by state.")
+	m.data.SetUnit("{inode}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemFilesystemInodeUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, inodeFilesystemStateAttributeValue string, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemInodeUsageMetricAttributeKeyInodeFilesystemState) {
+		dp.Attributes().PutStr("system.filesystem.state", inodeFilesystemStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemInodeUsageMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMountpoint) {
+		dp.Attributes().PutStr("system.filesystem.mountpoint", systemFilesystemMountpointAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemType) {
+		dp.Attributes().PutStr("system.filesystem.type", systemFilesystemTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemInodeUsageMetricAttributeKeySystemFilesystemMode) {
+		dp.Attributes().PutStr("system.filesystem.mode", systemFilesystemModeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFilesystemInodeUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFilesystemInodeUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFilesystemInodeUsage(cfg SystemFilesystemInodeUsageMetricConfig) metricSystemFilesystemInodeUsage {
+	m := metricSystemFilesystemInodeUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemFilesystemLimit struct {
+	data          pmetric.Metric                    // data buffer for generated metric.
+	config        SystemFilesystemLimitMetricConfig // metric config provided by user.
+	capacity      int                               // max observed number of data points added to the metric.
+	aggDataPoints []int64                           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.filesystem.limit metric with initial data.
+func (m *metricSystemFilesystemLimit) init() {
+	m.data.SetName("system.filesystem.limit")
+	m.data.SetDescription("The total storage capacity of the filesystem.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemFilesystemLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemLimitMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMountpoint) {
+		dp.Attributes().PutStr("system.filesystem.mountpoint", systemFilesystemMountpointAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemLimitMetricAttributeKeySystemFilesystemType) {
+		dp.Attributes().PutStr("system.filesystem.type", systemFilesystemTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemLimitMetricAttributeKeySystemFilesystemMode) {
+		dp.Attributes().PutStr("system.filesystem.mode", systemFilesystemModeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFilesystemLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFilesystemLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFilesystemLimit(cfg SystemFilesystemLimitMetricConfig) metricSystemFilesystemLimit {
+	m := metricSystemFilesystemLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemFilesystemUsage struct {
+	data          pmetric.Metric                    // data buffer for generated metric.
+	config        SystemFilesystemUsageMetricConfig // metric config provided by user.
+	capacity      int                               // max observed number of data points added to the metric.
+	aggDataPoints []int64                           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.filesystem.usage metric with initial data.
+func (m *metricSystemFilesystemUsage) init() {
+	m.data.SetName("system.filesystem.usage")
+	m.data.SetDescription("A filesystem's space by state.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemFilesystemUsage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemFilesystemStateAttributeValue string, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUsageMetricAttributeKeySystemFilesystemState) {
+		dp.Attributes().PutStr("system.filesystem.state", systemFilesystemStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUsageMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMountpoint) {
+		dp.Attributes().PutStr("system.filesystem.mountpoint", systemFilesystemMountpointAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUsageMetricAttributeKeySystemFilesystemType) {
+		dp.Attributes().PutStr("system.filesystem.type", systemFilesystemTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUsageMetricAttributeKeySystemFilesystemMode) {
+		dp.Attributes().PutStr("system.filesystem.mode", systemFilesystemModeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFilesystemUsage) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFilesystemUsage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFilesystemUsage(cfg SystemFilesystemUsageMetricConfig) metricSystemFilesystemUsage {
+	m := metricSystemFilesystemUsage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemFilesystemUtilization struct {
+	data          pmetric.Metric                          // data buffer for generated metric.
+	config        SystemFilesystemUtilizationMetricConfig // metric config provided by user.
+	capacity      int                                     // max observed number of data points added to the metric.
+	aggDataPoints []float64                               // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.filesystem.utilization metric with initial data.
+func (m *metricSystemFilesystemUtilization) init() {
+	m.data.SetName("system.filesystem.utilization")
+	m.data.SetDescription("Fraction of the space that is used, of what unprivileged users can use, as df(1) tells it.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemFilesystemUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, utilizationFilesystemStateAttributeValue string, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUtilizationMetricAttributeKeyUtilizationFilesystemState) {
+		dp.Attributes().PutStr("system.filesystem.state", utilizationFilesystemStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUtilizationMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMountpoint) {
+		dp.Attributes().PutStr("system.filesystem.mountpoint", systemFilesystemMountpointAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemType) {
+		dp.Attributes().PutStr("system.filesystem.type", systemFilesystemTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemFilesystemUtilizationMetricAttributeKeySystemFilesystemMode) {
+		dp.Attributes().PutStr("system.filesystem.mode", systemFilesystemModeAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemFilesystemUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemFilesystemUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemFilesystemUtilization(cfg SystemFilesystemUtilizationMetricConfig) metricSystemFilesystemUtilization {
+	m := metricSystemFilesystemUtilization{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -4074,7 +5411,7 @@ type metricSystemProcessLinuxBlockedCount struct {
 func (m *metricSystemProcessLinuxBlockedCount) init() {
 	m.data.SetName("system.process.linux.blocked.count")
 	m.data.SetDescription("Number of threads that wait for I/O.")
-	m.data.SetUnit("{process}")
+	m.data.SetUnit("{thread}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)
 	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
@@ -4126,7 +5463,7 @@ type metricSystemProcessLinuxRunnableCount struct {
 func (m *metricSystemProcessLinuxRunnableCount) init() {
 	m.data.SetName("system.process.linux.runnable.count")
 	m.data.SetDescription("Number of threads that run or wait for a CPU.")
-	m.data.SetUnit("{process}")
+	m.data.SetUnit("{thread}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)
 	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
@@ -4294,9 +5631,21 @@ type MetricsBuilder struct {
 	metricSystemCPUSoftInterrupts               metricSystemCPUSoftInterrupts
 	metricSystemCPUTime                         metricSystemCPUTime
 	metricSystemCPUUtilization                  metricSystemCPUUtilization
+	metricSystemDiskIo                          metricSystemDiskIo
+	metricSystemDiskIoTime                      metricSystemDiskIoTime
+	metricSystemDiskLimit                       metricSystemDiskLimit
 	metricSystemDiskLinuxPressureTime           metricSystemDiskLinuxPressureTime
+	metricSystemDiskMerged                      metricSystemDiskMerged
+	metricSystemDiskOperationTime               metricSystemDiskOperationTime
+	metricSystemDiskOperations                  metricSystemDiskOperations
+	metricSystemDiskPendingOperations           metricSystemDiskPendingOperations
+	metricSystemDiskWeightedIoTime              metricSystemDiskWeightedIoTime
 	metricSystemFileDescriptorCount             metricSystemFileDescriptorCount
 	metricSystemFileDescriptorLimit             metricSystemFileDescriptorLimit
+	metricSystemFilesystemInodeUsage            metricSystemFilesystemInodeUsage
+	metricSystemFilesystemLimit                 metricSystemFilesystemLimit
+	metricSystemFilesystemUsage                 metricSystemFilesystemUsage
+	metricSystemFilesystemUtilization           metricSystemFilesystemUtilization
 	metricSystemMemoryLimit                     metricSystemMemoryLimit
 	metricSystemMemoryLinuxAnonymous            metricSystemMemoryLinuxAnonymous
 	metricSystemMemoryLinuxAvailable            metricSystemMemoryLinuxAvailable
@@ -4373,9 +5722,21 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, opti
 		metricSystemCPUSoftInterrupts:               newMetricSystemCPUSoftInterrupts(mbc.Metrics.SystemCPUSoftInterrupts),
 		metricSystemCPUTime:                         newMetricSystemCPUTime(mbc.Metrics.SystemCPUTime),
 		metricSystemCPUUtilization:                  newMetricSystemCPUUtilization(mbc.Metrics.SystemCPUUtilization),
+		metricSystemDiskIo:                          newMetricSystemDiskIo(mbc.Metrics.SystemDiskIo),
+		metricSystemDiskIoTime:                      newMetricSystemDiskIoTime(mbc.Metrics.SystemDiskIoTime),
+		metricSystemDiskLimit:                       newMetricSystemDiskLimit(mbc.Metrics.SystemDiskLimit),
 		metricSystemDiskLinuxPressureTime:           newMetricSystemDiskLinuxPressureTime(mbc.Metrics.SystemDiskLinuxPressureTime),
+		metricSystemDiskMerged:                      newMetricSystemDiskMerged(mbc.Metrics.SystemDiskMerged),
+		metricSystemDiskOperationTime:               newMetricSystemDiskOperationTime(mbc.Metrics.SystemDiskOperationTime),
+		metricSystemDiskOperations:                  newMetricSystemDiskOperations(mbc.Metrics.SystemDiskOperations),
+		metricSystemDiskPendingOperations:           newMetricSystemDiskPendingOperations(mbc.Metrics.SystemDiskPendingOperations),
+		metricSystemDiskWeightedIoTime:              newMetricSystemDiskWeightedIoTime(mbc.Metrics.SystemDiskWeightedIoTime),
 		metricSystemFileDescriptorCount:             newMetricSystemFileDescriptorCount(mbc.Metrics.SystemFileDescriptorCount),
 		metricSystemFileDescriptorLimit:             newMetricSystemFileDescriptorLimit(mbc.Metrics.SystemFileDescriptorLimit),
+		metricSystemFilesystemInodeUsage:            newMetricSystemFilesystemInodeUsage(mbc.Metrics.SystemFilesystemInodeUsage),
+		metricSystemFilesystemLimit:                 newMetricSystemFilesystemLimit(mbc.Metrics.SystemFilesystemLimit),
+		metricSystemFilesystemUsage:                 newMetricSystemFilesystemUsage(mbc.Metrics.SystemFilesystemUsage),
+		metricSystemFilesystemUtilization:           newMetricSystemFilesystemUtilization(mbc.Metrics.SystemFilesystemUtilization),
 		metricSystemMemoryLimit:                     newMetricSystemMemoryLimit(mbc.Metrics.SystemMemoryLimit),
 		metricSystemMemoryLinuxAnonymous:            newMetricSystemMemoryLinuxAnonymous(mbc.Metrics.SystemMemoryLinuxAnonymous),
 		metricSystemMemoryLinuxAvailable:            newMetricSystemMemoryLinuxAvailable(mbc.Metrics.SystemMemoryLinuxAvailable),
@@ -4493,9 +5854,21 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricSystemCPUSoftInterrupts.emit(ils.Metrics())
 	mb.metricSystemCPUTime.emit(ils.Metrics())
 	mb.metricSystemCPUUtilization.emit(ils.Metrics())
+	mb.metricSystemDiskIo.emit(ils.Metrics())
+	mb.metricSystemDiskIoTime.emit(ils.Metrics())
+	mb.metricSystemDiskLimit.emit(ils.Metrics())
 	mb.metricSystemDiskLinuxPressureTime.emit(ils.Metrics())
+	mb.metricSystemDiskMerged.emit(ils.Metrics())
+	mb.metricSystemDiskOperationTime.emit(ils.Metrics())
+	mb.metricSystemDiskOperations.emit(ils.Metrics())
+	mb.metricSystemDiskPendingOperations.emit(ils.Metrics())
+	mb.metricSystemDiskWeightedIoTime.emit(ils.Metrics())
 	mb.metricSystemFileDescriptorCount.emit(ils.Metrics())
 	mb.metricSystemFileDescriptorLimit.emit(ils.Metrics())
+	mb.metricSystemFilesystemInodeUsage.emit(ils.Metrics())
+	mb.metricSystemFilesystemLimit.emit(ils.Metrics())
+	mb.metricSystemFilesystemUsage.emit(ils.Metrics())
+	mb.metricSystemFilesystemUtilization.emit(ils.Metrics())
 	mb.metricSystemMemoryLimit.emit(ils.Metrics())
 	mb.metricSystemMemoryLinuxAnonymous.emit(ils.Metrics())
 	mb.metricSystemMemoryLinuxAvailable.emit(ils.Metrics())
@@ -4632,9 +6005,49 @@ func (mb *MetricsBuilder) RecordSystemCPUUtilizationDataPoint(ts pcommon.Timesta
 	mb.metricSystemCPUUtilization.recordDataPoint(mb.startTime, ts, val, cpuModeAttributeValue.String(), cpuLogicalNumberAttributeValue)
 }
 
+// RecordSystemDiskIoDataPoint adds a data point to system.disk.io metric.
+func (mb *MetricsBuilder) RecordSystemDiskIoDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricSystemDiskIo.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, diskIoDirectionAttributeValue.String())
+}
+
+// RecordSystemDiskIoTimeDataPoint adds a data point to system.disk.io_time metric.
+func (mb *MetricsBuilder) RecordSystemDiskIoTimeDataPoint(ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string) {
+	mb.metricSystemDiskIoTime.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue)
+}
+
+// RecordSystemDiskLimitDataPoint adds a data point to system.disk.limit metric.
+func (mb *MetricsBuilder) RecordSystemDiskLimitDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string) {
+	mb.metricSystemDiskLimit.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue)
+}
+
 // RecordSystemDiskLinuxPressureTimeDataPoint adds a data point to system.disk.linux.pressure.time metric.
 func (mb *MetricsBuilder) RecordSystemDiskLinuxPressureTimeDataPoint(ts pcommon.Timestamp, val float64, systemLinuxPressureScopeAttributeValue AttributeSystemLinuxPressureScope) {
 	mb.metricSystemDiskLinuxPressureTime.recordDataPoint(mb.startTime, ts, val, systemLinuxPressureScopeAttributeValue.String())
+}
+
+// RecordSystemDiskMergedDataPoint adds a data point to system.disk.merged metric.
+func (mb *MetricsBuilder) RecordSystemDiskMergedDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricSystemDiskMerged.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, diskIoDirectionAttributeValue.String())
+}
+
+// RecordSystemDiskOperationTimeDataPoint adds a data point to system.disk.operation_time metric.
+func (mb *MetricsBuilder) RecordSystemDiskOperationTimeDataPoint(ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricSystemDiskOperationTime.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, diskIoDirectionAttributeValue.String())
+}
+
+// RecordSystemDiskOperationsDataPoint adds a data point to system.disk.operations metric.
+func (mb *MetricsBuilder) RecordSystemDiskOperationsDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, diskIoDirectionAttributeValue AttributeDiskIoDirection) {
+	mb.metricSystemDiskOperations.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, diskIoDirectionAttributeValue.String())
+}
+
+// RecordSystemDiskPendingOperationsDataPoint adds a data point to system.disk.pending_operations metric.
+func (mb *MetricsBuilder) RecordSystemDiskPendingOperationsDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string) {
+	mb.metricSystemDiskPendingOperations.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue)
+}
+
+// RecordSystemDiskWeightedIoTimeDataPoint adds a data point to system.disk.weighted_io_time metric.
+func (mb *MetricsBuilder) RecordSystemDiskWeightedIoTimeDataPoint(ts pcommon.Timestamp, val float64, systemDeviceAttributeValue string) {
+	mb.metricSystemDiskWeightedIoTime.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue)
 }
 
 // RecordSystemFileDescriptorCountDataPoint adds a data point to system.file_descriptor.count metric.
@@ -4645,6 +6058,26 @@ func (mb *MetricsBuilder) RecordSystemFileDescriptorCountDataPoint(ts pcommon.Ti
 // RecordSystemFileDescriptorLimitDataPoint adds a data point to system.file_descriptor.limit metric.
 func (mb *MetricsBuilder) RecordSystemFileDescriptorLimitDataPoint(ts pcommon.Timestamp, val int64) {
 	mb.metricSystemFileDescriptorLimit.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemFilesystemInodeUsageDataPoint adds a data point to system.filesystem.inode.usage metric.
+func (mb *MetricsBuilder) RecordSystemFilesystemInodeUsageDataPoint(ts pcommon.Timestamp, val int64, inodeFilesystemStateAttributeValue AttributeInodeFilesystemState, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue AttributeSystemFilesystemMode) {
+	mb.metricSystemFilesystemInodeUsage.recordDataPoint(mb.startTime, ts, val, inodeFilesystemStateAttributeValue.String(), systemDeviceAttributeValue, systemFilesystemMountpointAttributeValue, systemFilesystemTypeAttributeValue, systemFilesystemModeAttributeValue.String())
+}
+
+// RecordSystemFilesystemLimitDataPoint adds a data point to system.filesystem.limit metric.
+func (mb *MetricsBuilder) RecordSystemFilesystemLimitDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue AttributeSystemFilesystemMode) {
+	mb.metricSystemFilesystemLimit.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, systemFilesystemMountpointAttributeValue, systemFilesystemTypeAttributeValue, systemFilesystemModeAttributeValue.String())
+}
+
+// RecordSystemFilesystemUsageDataPoint adds a data point to system.filesystem.usage metric.
+func (mb *MetricsBuilder) RecordSystemFilesystemUsageDataPoint(ts pcommon.Timestamp, val int64, systemFilesystemStateAttributeValue AttributeSystemFilesystemState, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue AttributeSystemFilesystemMode) {
+	mb.metricSystemFilesystemUsage.recordDataPoint(mb.startTime, ts, val, systemFilesystemStateAttributeValue.String(), systemDeviceAttributeValue, systemFilesystemMountpointAttributeValue, systemFilesystemTypeAttributeValue, systemFilesystemModeAttributeValue.String())
+}
+
+// RecordSystemFilesystemUtilizationDataPoint adds a data point to system.filesystem.utilization metric.
+func (mb *MetricsBuilder) RecordSystemFilesystemUtilizationDataPoint(ts pcommon.Timestamp, val float64, utilizationFilesystemStateAttributeValue AttributeUtilizationFilesystemState, systemDeviceAttributeValue string, systemFilesystemMountpointAttributeValue string, systemFilesystemTypeAttributeValue string, systemFilesystemModeAttributeValue AttributeSystemFilesystemMode) {
+	mb.metricSystemFilesystemUtilization.recordDataPoint(mb.startTime, ts, val, utilizationFilesystemStateAttributeValue.String(), systemDeviceAttributeValue, systemFilesystemMountpointAttributeValue, systemFilesystemTypeAttributeValue, systemFilesystemModeAttributeValue.String())
 }
 
 // RecordSystemMemoryLimitDataPoint adds a data point to system.memory.limit metric.

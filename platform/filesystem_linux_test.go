@@ -1,0 +1,305 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// mounted is a root with a mount table, where each mount point answers what
+// statfs says of it.
+func (tr tree) mounted(table string, statfs func(path string) (Statfs, error)) *Host {
+	tr.write("proc/1/mountinfo", table)
+	h, err := Open(Root{Path: tr.dir}, Machine{Statfs: statfs})
+	require.NoError(tr.t, err)
+	tr.t.Cleanup(func() { _ = h.Close() })
+	return h
+}
+
+func ok(string) (Statfs, error) {
+	return Statfs{BlockSize: 1024, Blocks: 100, FreeBlocks: 50, AvailableBlocks: 40, Files: 9, FreeFiles: 7}, nil
+}
+
+// points are the mount points of filesystems.
+func mountPoints(all []Filesystem) (names []string) {
+	for _, f := range all {
+		names = append(names, f.Mountpoint)
+	}
+	return names
+}
+
+func TestFilesystems(t *testing.T) {
+	tr := newTree(t)
+	h := tr.open()
+	all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+	require.NoError(t, err, "a host without a mount table")
+	assert.Empty(t, all)
+
+	tr.write("proc/filesystems", "nodev\tproc\n\text4\n")
+	h = tr.mounted("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:4 / /proc rw - proc proc rw\n3 1 8:2 / /srv/a\\040b ro - ext4 /dev/sda2 rw\n4 1 0:9 / /none rw - tmpfs none rw\n", ok)
+	all, err = h.Filesystems(t.Context(), nil, FilesystemRequest{})
+	require.NoError(t, err)
+	const got = FilesystemSpace | FilesystemInodes
+	root := Filesystem{
+		Device: "/dev/sda1", Type: "ext4", Mountpoint: "/", Got: got,
+		Total: 102400, Used: 51200, Free: 40960, Reserved: 10240, UsedInodes: 2, FreeInodes: 7,
+	}
+	srv := root
+	srv.Device, srv.Mountpoint, srv.ReadOnly = "/dev/sda2", "/srv/a b", true
+	assert.Equal(t, []Filesystem{root, srv}, all)
+
+	all, err = h.Filesystems(t.Context(), all[:0], FilesystemRequest{All: true, Select: func(f *Filesystem) bool { return f.Type != "ext4" }})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/proc", "/none"}, mountPoints(all))
+	assert.Equal(t, []string{"proc", ""}, []string{all[0].Device, all[1].Device}, "none is no name")
+
+	// A path is on the mount that it leads to, told under its own name.
+	all, err = h.Filesystems(t.Context(), all[:0], FilesystemRequest{Select: func(f *Filesystem) bool { return f.Mountpoint == "/" }, Paths: []string{"/", "/srv/a b/c/", "/srv"}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/", "/srv/a b/c/", "/srv"}, mountPoints(all))
+	assert.Equal(t, []string{"/dev/sda1", "/dev/sda2", "/dev/sda1"}, []string{all[0].Device, all[1].Device, all[2].Device})
+
+	// The table is decoded anew when it changes, and only then.
+	before := h.calls
+	_, err = h.Filesystems(t.Context(), all[:0], FilesystemRequest{})
+	require.NoError(t, err)
+	assert.Equal(t, 4, h.calls-before, "open, read, end, close")
+	tr.write("proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n")
+	all, err = h.Filesystems(t.Context(), all[:0], FilesystemRequest{})
+	require.NoError(t, err)
+	assert.Equal(t, []Filesystem{root}, all)
+
+	tr.write("proc/1/mountinfo", "1 0 8:1 / / rw\n")
+	_, err = h.Filesystems(t.Context(), nil, FilesystemRequest{})
+	assert.ErrorIs(t, err, ErrMalformed)
+	assert.ErrorContains(t, err, tr.dir+"/proc/1/mountinfo")
+}
+
+// TestFilesystemErrors: what cannot be seen or asked is not told; what fails
+// is an error, and the others are told.
+func TestFilesystemErrors(t *testing.T) {
+	tr := newTree(t)
+	h := tr.mounted("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /gone rw - ext4 /dev/sda2 rw\n3 1 8:3 / /mine rw - ext4 /dev/sda3 rw\n4 1 8:4 / /broken rw - ext4 /dev/sda4 rw\n",
+		func(path string) (Statfs, error) {
+			if errno := map[string]unix.Errno{"/gone": unix.ENOENT, "/mine": unix.EACCES, "/broken": unix.ENOTCONN, "/nowhere": unix.ENOENT}[path]; errno != 0 {
+				return Statfs{}, fileError(path, errno)
+			}
+			return ok(path)
+		})
+	all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{})
+	assert.EqualError(t, err, "/broken: transport endpoint is not connected")
+	assert.Equal(t, []string{"/"}, mountPoints(all))
+
+	none := func(*Filesystem) bool { return false }
+	all, err = h.Filesystems(t.Context(), nil, FilesystemRequest{Select: none, Paths: []string{"/mine", "/", "/nowhere"}})
+	assert.ErrorIs(t, err, ErrAccessDenied, "who asks for a path is told why there is none")
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.Equal(t, []string{"/"}, mountPoints(all))
+}
+
+// TestFilesystemsSilent: mounts that do not answer are waited for together,
+// told as errors, not asked again, and told again when they do answer.
+func TestFilesystemsSilent(t *testing.T) {
+	tr := newTree(t)
+	tr.write("proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /slow rw - ext4 /dev/sda2 rw\n3 1 8:3 / /dead rw - ext4 /dev/sda3 rw\n")
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan struct{})
+		asked := map[string]int{}
+		h, err := Open(Root{Path: tr.dir}, Machine{Statfs: func(path string) (Statfs, error) {
+			asked[path]++
+			switch path {
+			case "/slow":
+				time.Sleep(2 * time.Second)
+			case "/dead":
+				<-answers
+			}
+			return ok(path)
+		}})
+		require.NoError(t, err)
+		defer h.Close()
+		read := func() ([]string, time.Duration, error) {
+			start := time.Now()
+			all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{})
+			return mountPoints(all), time.Since(start), err
+		}
+		points, took, err := read()
+		assert.Equal(t, []string{"/", "/slow"}, points)
+		assert.EqualError(t, err, "/dead: timeout expired")
+		assert.ErrorIs(t, err, ErrTimeoutExpired)
+		assert.Equal(t, 5*time.Second, took)
+
+		points, took, err = read()
+		assert.Equal(t, []string{"/", "/slow"}, points)
+		assert.EqualError(t, err, "/dead: timeout expired")
+		assert.Equal(t, 2*time.Second, took, "the dead one is waited for no more")
+		assert.Equal(t, map[string]int{"/": 2, "/slow": 2, "/dead": 1}, asked)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		all, err := h.Filesystems(ctx, nil, FilesystemRequest{})
+		assert.Equal(t, []string{"/"}, mountPoints(all))
+		assert.EqualError(t, err, "/dead, /slow: timeout expired")
+		assert.Equal(t, time.Second, time.Since(start), "a scrape that is given up")
+
+		close(answers)
+		time.Sleep(2 * time.Second)
+		points, _, err = read()
+		require.NoError(t, err)
+		assert.Equal(t, []string{"/", "/dead", "/slow"}, points)
+	})
+}
+
+// inMounts is set in the environment of this test binary where it runs again
+// in a user and a mount namespace of its own.
+const inMounts = "HOSTSCOPE_TEST_MOUNTS"
+
+// TestFilesystemsHang: a FUSE server that never answers, as that of a user who
+// has suspended it, with the kernel's own calls.
+func TestFilesystemsHang(t *testing.T) {
+	if dir := os.Getenv(inMounts); dir != "" {
+		hang(t, tree{t, dir})
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestFilesystemsHang$", "-test.v")
+	cmd.Env = append(os.Environ(), inMounts+"="+newTree(t).dir)
+	id := func(own int) []syscall.SysProcIDMap {
+		return []syscall.SysProcIDMap{{ContainerID: 0, HostID: own, Size: 1}}
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS, UidMappings: id(os.Getuid()), GidMappings: id(os.Getgid())}
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, fs.ErrPermission) {
+		t.Skip("user namespaces are forbidden here")
+	}
+	if strings.Contains(string(out), "--- SKIP") {
+		t.Skip(string(out))
+	}
+	require.NoError(t, err, string(out))
+}
+
+func hang(t *testing.T, tr tree) {
+	server, err := os.OpenFile("/dev/fuse", os.O_RDWR, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	for _, dir := range []string{"srv/hung", "srv/fine"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(tr.dir, dir), 0o755))
+	}
+	hung, fine := filepath.Join(tr.dir, "srv/hung"), filepath.Join(tr.dir, "srv/fine")
+	require.NoError(t, unix.Mount("server", hung, "fuse", 0, fmt.Sprintf("fd=%d,rootmode=40000,user_id=0,group_id=0", server.Fd())))
+	require.NoError(t, unix.Mount("none", fine, "tmpfs", 0, "size=1M,nr_inodes=10"))
+	dev := func(path string) string {
+		var st unix.Statx_t
+		require.NoError(t, unix.Statx(unix.AT_FDCWD, path, unix.AT_STATX_DONT_SYNC, 0, &st))
+		return fmt.Sprintf("%d:%d", st.Dev_major, st.Dev_minor)
+	}
+	tr.write("proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"+
+		"2 1 "+dev(hung)+" / /srv/hung rw - fuse.x server rw\n3 1 "+dev(fine)+" / /srv/fine rw - tmpfs none rw\n")
+	h := tr.open()
+	read := func() ([]Filesystem, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		return h.Filesystems(ctx, nil, FilesystemRequest{Select: func(f *Filesystem) bool { return f.Mountpoint != "/" }, All: true})
+	}
+	want := []Filesystem{{
+		Type: "tmpfs", Mountpoint: "/srv/fine", Got: FilesystemSpace | FilesystemInodes, Total: 1 << 20, Free: 1 << 20, UsedInodes: 1, FreeInodes: 9,
+	}}
+	for range 3 {
+		all, err := read()
+		assert.EqualError(t, err, "/srv/hung: timeout expired")
+		assert.Equal(t, want, all)
+		assert.Len(t, h.bounded.stuck, 1, "one thread, however often")
+	}
+	require.NoError(t, h.Close(), "it does not wait")
+
+	// The server goes: what was left behind comes back.
+	require.NoError(t, server.Close())
+	h = tr.open()
+	all, err := read()
+	assert.ErrorContains(t, err, "/srv/hung: transport endpoint is not connected")
+	assert.Equal(t, want, all)
+}
+
+// TestMountTree: what a path leads to.
+func TestMountTree(t *testing.T) {
+	tree := newMountTree([]mount{
+		{id: 1, parent: 1, point: "/"},
+		{id: 2, parent: 1, point: "/"}, // over the root of the kernel
+		{id: 3, parent: 2, point: "/srv"},
+		{id: 4, parent: 3, point: "/srv/a/b"},
+		{id: 5, parent: 2, point: "/srv/a"}, // before /srv was mounted: hidden
+		{id: 6, parent: 4, point: "/srv/a/b"},
+		{id: 7, parent: 99, point: "/elsewhere"},
+		{id: 8, parent: 9, point: "/loop"}, {id: 9, parent: 8, point: "/loop"},
+	})
+	for path, id := range map[string]uint64{
+		"/": 2, "/srv": 3, "/srv/a": 3, "/srv/a/b": 6, "/srv/a/b/c": 6, "/srv/a/bc": 3, "/srvx": 2, "/usr": 2, "/loop/x": 2,
+	} {
+		if on := tree.at(path); assert.NotNil(t, on, path) {
+			assert.Equal(t, id, on.id, path)
+		}
+	}
+	assert.Nil(t, mountTree{}.at("/"))
+}
+
+// TestLiveDf compares with df(1), which is another reader of the same calls:
+// what it lists we do, with the same numbers.
+func TestLiveDf(t *testing.T) {
+	df := tool(t, "df", "-B1", "--output=size,used,avail,itotal,iused,iavail,pcent,fstype,target")
+	h := live(t)
+	all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+	require.NoError(t, err)
+	ours := map[string]Filesystem{}
+	for _, f := range all {
+		ours[f.Mountpoint] = f
+	}
+	compared := 0
+	for line := range strings.Lines(df()) {
+		field := strings.Fields(line)
+		if field[0] == "1B-blocks" || len(field) != 9 {
+			continue
+		}
+		f, ok := ours[field[8]]
+		if !assert.True(t, ok, line) {
+			continue
+		}
+		number := func(i int) float64 {
+			n, err := strconv.ParseFloat(strings.TrimSuffix(field[i], "%"), 64)
+			require.NoError(t, err, line)
+			return n
+		}
+		some := float64(f.Total) / 64 // others write meanwhile
+		assert.Equal(t, number(0), float64(f.Total), line)
+		assert.InDelta(t, number(1), float64(f.Used), some, line)
+		assert.InDelta(t, number(2), float64(f.Free), some, line)
+		assert.Equal(t, f.Total, f.Used+f.Free+f.Reserved, line)
+		if f.Got.Has(FilesystemInodes) {
+			assert.InDelta(t, number(3), float64(f.UsedInodes+f.FreeInodes), some, line)
+			assert.InDelta(t, number(4), float64(f.UsedInodes), 1e5, line)
+			assert.InDelta(t, number(5), float64(f.FreeInodes), 1e5, line)
+		}
+		if f.Used+f.Free > 0 { // rounded up
+			assert.InDelta(t, number(6)-0.5, 100*float64(f.Used)/float64(f.Used+f.Free), 1.5, line)
+		}
+		assert.Equal(t, field[7], f.Type, line)
+		compared++
+	}
+	assert.NotZero(t, compared, "of the root at the least")
+}

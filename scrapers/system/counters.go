@@ -1,0 +1,82 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package system
+
+import "time"
+
+// counters are the counters of devices of one kind: N of each, by the name of
+// the device. A counter of a kernel is reset when its device is made anew or
+// its driver is loaded again, and some wrap. What is emitted of one device must
+// not fall without a new start, and a sum over devices must not fall when one
+// of them goes.
+type counters[N any] struct {
+	// nowrap adds what a counter has lost to all that it counts later.
+	nowrap bool
+	// values gives the counters of a device.
+	values func(*N) []uint64
+
+	devices map[string]*series[N]
+	// gone is what devices counted that are there no more.
+	gone N
+	last time.Time // of the scrape before
+	any  bool      // there was one
+}
+
+// series are the counters of one device.
+type series[N any] struct {
+	// Total is what they have counted since start.
+	Total  N
+	start  time.Time // zero for since boot
+	raw    N
+	offset N
+	seen   time.Time
+}
+
+// begin starts a scrape.
+func (c *counters[N]) begin() {
+	if c.devices == nil {
+		c.devices = map[string]*series[N]{}
+	}
+}
+
+// update takes what a device counts now.
+func (c *counters[N]) update(device string, now time.Time, raw *N) *series[N] {
+	s, known := c.devices[device]
+	if !known {
+		s = new(series[N])
+		if c.any { // it came after the scrape before
+			s.start = c.last
+		}
+		c.devices[device] = s
+	}
+	last, offset, total := c.values(&s.raw), c.values(&s.offset), c.values(&s.Total)
+	for i, v := range c.values(raw) {
+		if v < last[i] {
+			if c.nowrap {
+				offset[i] += last[i]
+			} else {
+				s.start = c.last
+			}
+		}
+		last[i] = v
+		total[i] = v + offset[i]
+	}
+	s.seen = now
+	return s
+}
+
+// end ends a scrape: what was not updated in it is gone, and counts anew
+// should it come back.
+func (c *counters[N]) end(now time.Time) {
+	gone := c.values(&c.gone)
+	for device, s := range c.devices {
+		if !s.seen.Equal(now) {
+			for i, v := range c.values(&s.Total) {
+				gone[i] += v
+			}
+			delete(c.devices, device)
+		}
+	}
+	c.last, c.any = now, true
+}
