@@ -12,7 +12,7 @@
 // nothing else runs there, and all of it dies with the bench. Every figure is
 // of a fresh process, and the peers take turns.
 //
-//	go run . [-n 200,2000,10000] [-rounds 5] [-peers hostscope,snapshot,hostmetrics,floor] [-set default,all,own,system] [-cold] [-markdown]
+//	go run . [-n 200,2000,10000] [-rounds 5] [-peers hostscope,snapshot,hostmetrics,floor] [-set default,all,own,system,connections] [-cold] [-markdown]
 //
 // It needs root, or a kernel that lets users make namespaces.
 package main
@@ -44,7 +44,7 @@ func parse(args []string) (options, error) {
 	n := flags.String("n", "200,2000,10000", "numbers of idle processes")
 	flags.IntVar(&o.rounds, "rounds", 5, "how many turns each peer has")
 	peers := flags.String("peers", "hostscope,snapshot,hostmetrics,floor", "who is measured")
-	names := flags.String("set", "default,all,own,system", "metrics: of processes the default ones of hostmetrics, all that it has, or those that each has on by itself; or those of its scrapers of the host (system, system own)")
+	names := flags.String("set", "default,all,own,system,connections", "metrics: of processes the default ones of hostmetrics, all that it has, or those that each has on by itself; or those of its scrapers of the host (system, system own), or the connections alone")
 	flags.BoolVar(&o.cold, "cold", false, "empty the caches of the processor before each scrape")
 	flags.BoolVar(&o.markdown, "markdown", false, "print the tables as Markdown")
 	_ = flags.Parse(args) // exits on an error

@@ -139,8 +139,8 @@ scrapers:
 	},
 	"system": {
 		host: true,
-		// Those that its scrapers of CPU, memory, paging, load, disks,
-		// filesystems and processes have.
+		// Those that its scrapers of CPU, memory, paging, load, disks, filesystems,
+		// connections and processes have.
 		hostscope: `
 resource_attributes:
   host.name: {enabled: false}
@@ -179,7 +179,71 @@ scrapers:
   load:
   disk:
   filesystem:
+  network:
+    metrics:
+      system.network.dropped: {enabled: false}
+      system.network.errors: {enabled: false}
+      system.network.io: {enabled: false}
+      system.network.packets: {enabled: false}
   processes:
+`,
+	},
+	// The sockets alone: of TCP, where ours adds one number of UDP and one of
+	// Unix, and theirs has a state that is none.
+	"connections": {
+		host: true,
+		hostscope: `
+resource_attributes:
+  host.name: {enabled: false}
+  os.type: {enabled: false}
+scrapers:
+  system:
+    metrics:
+      system.boot.timestamp: {enabled: false}
+      system.cpu.context_switches: {enabled: false}
+      system.cpu.frequency: {enabled: false}
+      system.cpu.interrupts: {enabled: false}
+      system.cpu.linux.pressure.time: {enabled: false}
+      system.cpu.load_average.15m: {enabled: false}
+      system.cpu.load_average.1m: {enabled: false}
+      system.cpu.load_average.5m: {enabled: false}
+      system.cpu.logical.count: {enabled: false}
+      system.cpu.physical.count: {enabled: false}
+      system.cpu.time: {enabled: false}
+      system.disk.io: {enabled: false}
+      system.disk.io_time: {enabled: false}
+      system.disk.linux.pressure.time: {enabled: false}
+      system.disk.merged: {enabled: false}
+      system.disk.operation_time: {enabled: false}
+      system.disk.operations: {enabled: false}
+      system.filesystem.inode.usage: {enabled: false}
+      system.filesystem.usage: {enabled: false}
+      system.filesystem.utilization: {enabled: false}
+      system.memory.limit: {enabled: false}
+      system.memory.linux.available: {enabled: false}
+      system.memory.linux.oom_kills: {enabled: false}
+      system.memory.linux.pressure.time: {enabled: false}
+      system.memory.linux.slab.usage: {enabled: false}
+      system.memory.usage: {enabled: false}
+      system.memory.utilization: {enabled: false}
+      system.paging.faults: {enabled: false}
+      system.paging.io: {enabled: false}
+      system.paging.operations: {enabled: false}
+      system.paging.usage: {enabled: false}
+      system.paging.utilization: {enabled: false}
+      system.process.count: {enabled: false}
+      system.process.created: {enabled: false}
+      system.process.limit: {enabled: false}
+      system.uptime: {enabled: false}
+`,
+		hostmetrics: `
+scrapers:
+  network:
+    metrics:
+      system.network.dropped: {enabled: false}
+      system.network.errors: {enabled: false}
+      system.network.io: {enabled: false}
+      system.network.packets: {enabled: false}
 `,
 	},
 	"system own": {

@@ -82,10 +82,7 @@ func (h *Host) socketsOf() (map[uint64]Connection, unix.Errno) {
 			if s.Inode == 0 {
 				return // TIME_WAIT, or not accepted yet: nobody's
 			}
-			c := Connection{Transport: file.transport, IPv6: file.ipv6, Type: SocketDatagram, Local: known(s.Local), Peer: known(s.Peer)}
-			if file.transport == TCP {
-				c.Type, c.State = SocketStream, tcpState(s.State)
-			}
+			c := inetConnection(file.transport, file.ipv6, s.State, s.Local, s.Peer)
 			if c.State != TCPListen {
 				c.Queued, c.Receive, c.Transmit = true, s.Receive, s.Transmit
 			}
@@ -129,6 +126,15 @@ func (h *Host) socketsOf() (map[uint64]Connection, unix.Errno) {
 	}
 	t.sockets.namespaces[ns.Ino] = all
 	return all, 0
+}
+
+// inetConnection is a connection of TCP or UDP whose descriptor is not known.
+func inetConnection(transport Transport, ipv6 bool, state uint8, local, peer netip.AddrPort) Connection {
+	c := Connection{FD: -1, Transport: transport, IPv6: ipv6, Type: SocketDatagram, Local: known(local), Peer: known(peer)}
+	if transport == TCP {
+		c.Type, c.State = SocketStream, tcpState(state)
+	}
+	return c
 }
 
 // known is the zero value for an address that is not set.

@@ -53,9 +53,9 @@ func (d *detail) end(highest int32) {
 
 // readDetail reads the expensive fields of a process when it is its turn. It
 // answers false when the process is gone.
-func (h *Host) readDetail(ctx context.Context, p *Process, req Request, s *Snapshot) bool {
+func (h *Host) readDetail(ctx context.Context, p *Process, wanted Fields, s *Snapshot) bool {
 	t := &h.table
-	want := req.Fields & DetailFields & possible(p)
+	want := wanted & DetailFields & possible(p)
 	if want.Has(FieldConnections) { // which are found among the descriptors
 		want |= FieldFDs
 	}
@@ -68,7 +68,7 @@ func (h *Host) readDetail(ctx context.Context, p *Process, req Request, s *Snaps
 	start := time.Now()
 	defer func() { t.detail.spent += time.Since(start) }()
 	t.detail.last, p.cache.detailed = p.PID, t.detail.now
-	defer func() { p.Got &= req.Fields | req.Filter }()
+	defer func() { p.Got &= wanted | ^DetailFields }()
 	for _, family := range [...]struct {
 		fields Fields
 		name   string

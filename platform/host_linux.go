@@ -47,6 +47,9 @@ type Host struct {
 	cpufreq cpufreq
 	disks   disks
 	mounts  mounts
+
+	datagram []byte // of netlink
+	sockets  hostSockets
 }
 
 // Open opens a host. The folder of processes must be there; all others are
@@ -105,7 +108,7 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 		cpu := &h.stat.CPUs[i]
 		s.CPU.PerCPU = append(s.CPU.PerCPU, LogicalCPU{Number: cpu.Number, CPUTimes: cpuTimes(cpu)})
 	}
-	if req.Fields != 0 {
+	if req.Fields|req.Everyone != 0 {
 		h.owners.refresh = true
 		h.table.ttys.scanned = false
 		clear(h.table.sockets.namespaces)

@@ -71,6 +71,15 @@ func (*Host) Filesystems(context.Context, []Filesystem, FilesystemRequest) ([]Fi
 	return nil, ErrNotSupported
 }
 
+// ConnectionCounts answers ErrNotSupported.
+func (*Host) ConnectionCounts(*ConnectionCounts) error { return ErrNotSupported }
+
+// Connections answers ErrNotSupported.
+func (*Host) Connections(dst []Socket, _ bool) ([]Socket, error) { return dst, ErrNotSupported }
+
+// SocketStat answers ErrNotSupported.
+func (*Host) SocketStat(*SocketStat) error { return ErrNotSupported }
+
 // PowerSupplies answers ErrNotSupported.
 func (*Host) PowerSupplies([]PowerSupply) ([]PowerSupply, error) { return nil, ErrNotSupported }
 

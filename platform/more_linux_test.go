@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -208,6 +209,52 @@ func TestLiveEverything(t *testing.T) {
 
 // Detail is read once per interval, within the budget of each snapshot, and
 // everybody gets a turn.
+// What is wanted of everyone is read of those that are not selected too, and
+// nothing else of them.
+func TestDetailOfEveryone(t *testing.T) {
+	tr := newTree(t)
+	for pid := 1; pid <= 3; pid++ {
+		dir := tr.process(fake{pid: pid, comm: "p", start: 1})
+		tr.link(dir+"fd/0", "/dev/null")
+		tr.link(dir+"fd/3", fmt.Sprintf("socket:[%d]", 100+pid))
+		tr.write(dir+"oom_score", "1\n")
+		tr.write(dir+"oom_score_adj", "0\n")
+	}
+	h := tr.open()
+	read := func(req Request) (all []string) {
+		s, err := h.Snapshot(t.Context(), req)
+		require.NoError(t, err)
+		require.NoError(t, s.ProcessesErr)
+		for _, p := range s.Processes {
+			one := fmt.Sprint(p.PID)
+			if p.Got.Has(FieldFDs) {
+				assert.Equal(t, []FD{{Type: FDFile, Path: "/dev/null", Got: FDPath}, {Number: 3, Type: FDSocket, Inode: uint64(100 + p.PID)}}, p.More.FDs)
+				one += " descriptors"
+			} else if p.More != nil {
+				assert.Empty(t, p.More.FDs)
+			}
+			if p.Got.Has(FieldOOM) {
+				one += " oom"
+			}
+			all = append(all, one)
+		}
+		return all
+	}
+	some := Request{
+		Fields: FieldOOM, Everyone: FieldFDs,
+		Ignore: func(p *Process) bool { return p.PID == 1 },
+		Select: func(p *Process) bool { return p.PID == 2 },
+	}
+	want := []string{"1 descriptors", "2 descriptors oom", "3 descriptors"}
+	assert.Equal(t, want, read(some))
+	assert.Equal(t, want, read(some), "known by now")
+	some.DetailInterval = time.Hour
+	assert.Equal(t, []string{"1", "2", "3"}, read(some))
+	some.DetailInterval, some.Everyone = 0, 0
+	assert.Equal(t, []string{"1", "2 oom", "3"}, read(some))
+	assert.Equal(t, []string{"1 descriptors", "2 descriptors", "3 descriptors"}, read(Request{Everyone: FieldFDs, Select: func(*Process) bool { return false }}))
+}
+
 func TestDetailSchedule(t *testing.T) {
 	tr := newTree(t)
 	const n = 10

@@ -345,6 +345,8 @@ const (
 	TCP Transport = iota
 	UDP
 	Unix
+
+	NumTransports = iota
 )
 
 // SocketType is the type of a socket.
@@ -357,6 +359,8 @@ const (
 	SocketDatagram
 	SocketSeqpacket
 	SocketRaw
+
+	NumSocketTypes = iota
 )
 
 // TCPState is the state of a TCP connection, as psutil names it.
@@ -398,8 +402,8 @@ type Connection struct {
 
 // Request says what a [Snapshot] is to read of processes.
 type Request struct {
-	// Fields are those wanted of selected processes. None: the process table
-	// is not read at all.
+	// Fields are those wanted of selected processes. None, and none of
+	// Everyone: the process table is not read at all.
 	Fields Fields
 	// Ignore tells by the fields that cost nothing more than the process itself
 	// (on Linux those of /proc/PID/stat) that it is not selected, whatever its
@@ -411,6 +415,9 @@ type Request struct {
 	// Select decides by those whether the others are read too. Nil selects
 	// every process.
 	Select func(*Process) bool
+	// Everyone are those of DetailFields that are wanted of every process,
+	// selected or not.
+	Everyone Fields
 	// DetailInterval is how long DetailFields of a process are left alone
 	// after they were read, and DetailBudget how much time one snapshot may
 	// spend on them; what does not fit is read at the next. 0: no limit.

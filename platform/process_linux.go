@@ -204,10 +204,13 @@ func (h *Host) enter(p *Process, pid int32, req Request) unix.Errno {
 	if known && p.Threads == 1 {
 		families &^= totals // the files of the main thread have them
 	}
-	if req.Fields&DetailFields != 0 && (!known || t.detail.due(p)) {
+	if (req.Fields|req.Everyone)&DetailFields != 0 && (!known || t.detail.due(p)) {
 		families |= DetailFields
 	}
-	if families == 0 || known && !p.Selected {
+	if known && !p.Selected {
+		families &= req.Everyone
+	}
+	if families == 0 {
 		t.path = append(t.path, '/')
 		t.prefix = len(t.path)
 		return 0
@@ -282,7 +285,7 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	setStat(p, &stat)
 	p.Age = max(0, s.Time.Sub(s.Boot)-time.Duration(p.Start)*(time.Second/ticksPerSecond))
 	p.Got = req.Fields & statFields
-	if p.More == nil && req.Fields&moreFields != 0 {
+	if p.More == nil && (req.Fields|req.Everyone)&moreFields != 0 {
 		p.More = new(More)
 	}
 	if req.Fields.Has(FieldTTY) {
@@ -297,7 +300,7 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	want := (req.Fields | req.Filter) &^ statFields
 	if req.Ignore != nil && req.Ignore(p) {
 		p.Selected = false
-		return true
+		return h.readDetail(ctx, p, req.Everyone, s)
 	}
 	if !h.readSources(p, req.Filter, want, retry, s) {
 		return false
@@ -306,12 +309,12 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 	p.Selected = req.Select == nil || req.Select(p)
 	if !p.Selected {
 		p.Got |= p.cache.steady & req.Fields
-		return true
+		return h.readDetail(ctx, p, req.Everyone, s)
 	}
 	if !h.readSources(p, req.Fields, want, retry, s) {
 		return false
 	}
-	if !h.readThreads(p, req.Fields, s) || !h.readDetail(ctx, p, req, s) {
+	if !h.readThreads(p, req.Fields, s) || !h.readDetail(ctx, p, req.Fields|req.Everyone, s) {
 		return false
 	}
 	p.Got |= p.cache.steady & (req.Fields | req.Filter)

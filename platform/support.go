@@ -51,6 +51,8 @@ const (
 	ReadingSwaps
 	ReadingDisks
 	ReadingFilesystems
+	ReadingConnections
+	ReadingSocketStat
 	ReadingPowerSupplies
 	ReadingHostName
 	ReadingHostID
@@ -155,6 +157,8 @@ var readingSupport = [numReadings]support{
 	ReadingSwaps:         {"swaps", Linux, "/proc/swaps", ""},
 	ReadingDisks:         {"disks", Linux, "/proc/diskstats, /sys/class/block", ""},
 	ReadingFilesystems:   {"filesystems", Linux, "/proc/1/mountinfo, statfs(2)", ""},
+	ReadingConnections:   {"connections", Linux, "sock_diag(7), /proc/1/net/tcp, /proc/1/net/udp, /proc/1/net/unix", "cheaper with the kernel modules tcp_diag, udp_diag, unix_diag"},
+	ReadingSocketStat:    {"socket_stat", Linux, "/proc/1/net/sockstat", ""},
 	ReadingPowerSupplies: {"power_supplies", Linux, "/sys/class/power_supply", ""},
 	ReadingHostName:      {"host_name", Linux, "uname(2), etc/hostname", ""},
 	ReadingHostID:        {"host_id", Linux, "etc/machine-id", ""},

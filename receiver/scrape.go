@@ -117,6 +117,7 @@ func (r *reader) addScrapers(cfg *Scrapers, version string) error {
 		if err := add("system", s, err); err != nil {
 			return err
 		}
+		r.request.Everyone = s.Fields() & platform.DetailFields
 	}
 	if c := cfg.Sensors.Get(); c != nil {
 		s, err := sensors.New(r.host, c, version)
@@ -231,7 +232,7 @@ func (r *reader) count(ctx context.Context, snap *platform.Snapshot) {
 		// One whose state is denied is hidden (hidepid) and not in the table.
 		processes := tally.Denied(platform.FieldState)
 		for _, p := range snap.Processes {
-			if p.Selected {
+			if p.Selected || r.request.Everyone != 0 {
 				processes++
 			}
 		}

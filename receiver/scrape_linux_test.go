@@ -6,6 +6,7 @@ package receiver
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -15,14 +16,17 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"golang.org/x/sys/unix"
 
+	"github.com/hostscope/hostscope/internal/metadata"
 	"github.com/hostscope/hostscope/internal/metadatatest"
 	"github.com/hostscope/hostscope/internal/recorded"
 	"github.com/hostscope/hostscope/platform"
@@ -493,5 +497,51 @@ func TestHostUnnamed(t *testing.T) {
 	assert.Contains(t, lines[0].Fields["error"], root+"/etc/hostname: ")
 	for _, md := range sink.AllMetrics() {
 		assert.Equal(t, map[string]any{"os.type": "linux"}, md.ResourceMetrics().At(0).Resource().Attributes().AsRaw())
+	}
+}
+
+// TestSocketOwners: whose sockets are is read of every process, whatever the
+// process scraper selects, and without it.
+func TestSocketOwners(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	port := int64(l.Addr().(*net.TCPAddr).Port)
+	for name, scrapers := range map[string]map[string]any{
+		"alone":   {},
+		"nothing": {"process": map[string]any{"include": []any{map[string]any{"match_type": "strict", "executable_names": []any{"no such process"}}}}},
+		"all":     {"process": nil},
+	} {
+		scrapers["system"] = map[string]any{"metrics": map[string]any{"system.network.connection.count": map[string]any{
+			"attributes": []any{"network.local.port", "process.pid"},
+		}}}
+		cfg := newDefaultConfig().(*Config)
+		require.NoError(t, confmap.NewFromStringMap(map[string]any{"scrapers": scrapers}).Unmarshal(cfg))
+		require.NoError(t, confmap.Validate(cfg))
+		sink := new(consumertest.MetricsSink)
+		r, err := newReceiver(receivertest.NewNopSettings(metadata.Type), cfg, sink, platform.Machine{})
+		require.NoError(t, err)
+		rd, err := r.newReader()
+		require.NoError(t, err)
+		rd.scrape(t.Context(), t.Context())
+		rd.close()
+		var owners []int64
+		for _, md := range sink.AllMetrics() {
+			for _, rm := range md.ResourceMetrics().All() {
+				for _, m := range rm.ScopeMetrics().At(0).Metrics().All() {
+					if m.Name() != "system.network.connection.count" {
+						continue
+					}
+					for _, p := range m.Sum().DataPoints().All() {
+						if at, ok := p.Attributes().Get("network.local.port"); ok && at.Int() == port {
+							pid, _ := p.Attributes().Get("process.pid")
+							owners = append(owners, pid.Int())
+							assert.Equal(t, int64(1), p.IntValue())
+						}
+					}
+				}
+			}
+		}
+		assert.Equal(t, []int64{int64(os.Getpid())}, owners, name)
 	}
 }

@@ -121,7 +121,7 @@ func (p *Points) Enabled() bool { return p.enabled }
 // Wants tells whether detail by an attribute would show in what is emitted:
 // the user wants the attribute, or something else than the sum over it.
 func (p *Points) Wants(key string) bool {
-	return p.strategy != Sum || !slices.Contains(p.removed, key)
+	return p.strategy != Sum || p.Lists(key)
 }
 
 // WantsEach is Wants, but that the mean of a gauge, which is what it has by
@@ -129,10 +129,13 @@ func (p *Points) Wants(key string) bool {
 // parts would say something else.
 func (p *Points) WantsEach(key string) bool {
 	if p.strategy == Avg && !p.metric.Sum {
-		return !slices.Contains(p.removed, key)
+		return p.Lists(key)
 	}
 	return p.Wants(key)
 }
+
+// Lists tells whether points keep an attribute.
+func (p *Points) Lists(key string) bool { return !slices.Contains(p.removed, key) }
 
 // Begin starts a resource.
 func (p *Points) Begin(r Resource) {

@@ -67,6 +67,7 @@ var ownNames = []string{
 	"system.memory.page_size", "system.memory.unix.page_queue.usage", "system.paging.io", "system.process.limit",
 	"system.process.linux.blocked.count", "system.process.linux.runnable.count", "system.thread.count",
 	"system.disk.pending_operations", "system.disk.weighted_io_time", "system.filesystem.inode.usage",
+	"system.network.linux.socket.count",
 }
 
 // TestConventions: what the semantic conventions have is named, measured and
@@ -92,6 +93,7 @@ func TestConventions(t *testing.T) {
 		systemconv.PagingUsageObservable{}, systemconv.PagingUtilizationObservable{}, systemconv.ProcessCountObservable{},
 		systemconv.ProcessCreatedObservable{}, systemconv.UptimeObservable{},
 		systemconv.DiskIOObservable{}, systemconv.DiskIOTimeObservable{}, systemconv.DiskLimitObservable{}, systemconv.DiskMergedObservable{}, systemconv.DiskOperationTimeObservable{}, systemconv.DiskOperationsObservable{}, systemconv.FilesystemLimitObservable{}, systemconv.FilesystemUsageObservable{}, systemconv.FilesystemUtilizationObservable{},
+		systemconv.NetworkConnectionCount{},
 		hwconv.BatteryCharge{},
 	} {
 		conventions[i.Name()] = i

@@ -9,8 +9,8 @@
 //
 //  1. On the machine in question, with the PIDs that matter:
 //     go run ./internal/recorded/record -name nas -pids 1,2,self > testdata/hosts/nas.txtar
-//  2. Read the file. The names of the host and its users, arguments and paths
-//     are already replaced; take out what else is nobody's business, and say in
+//  2. Read the file. The names of the host and its users, addresses, arguments
+//     and paths are already replaced; take out what else is nobody's business, and say in
 //     the header what is special.
 //  3. Run the golden tests once with -update, and check every number of the
 //     new testdata/golden/nas.yaml by hand.

@@ -25,7 +25,7 @@ func NewFactory() scraper.Factory {
 }
 
 // configured decodes a configuration as the collector does.
-func configured(t *testing.T, yaml string) (Config, error) {
+func configured(t testing.TB, yaml string) (Config, error) {
 	retrieved, err := confmap.NewRetrievedFromYAML([]byte(yaml))
 	require.NoError(t, err)
 	conf, err := retrieved.AsConf()

@@ -31,6 +31,10 @@ type need struct {
 	// each is the reading instead where the user wants detail by an attribute.
 	each platform.Reading
 	by   string
+	// also are fields of processes on top of the reading, where the user wants
+	// any of the attributes alsoBy.
+	also   platform.Fields
+	alsoBy []string
 }
 
 // met tells whether a system can give it.
@@ -61,16 +65,19 @@ type tick struct {
 	disks       diskTick
 	// filesystems is nil where they were not read.
 	filesystems []platform.Filesystem
+	connections platform.ConnectionCounts
+	sockets     []platform.Socket
+	socketStat  platform.SocketStat
 }
 
 // begin forgets the last scrape, but for the memory that it used.
 func (t *tick) begin(ctx context.Context, snap *platform.Snapshot) {
-	*t = tick{Snapshot: snap, ctx: ctx, frequencies: t.frequencies[:0], swaps: t.swaps[:0]}
+	*t = tick{Snapshot: snap, ctx: ctx, frequencies: t.frequencies[:0], swaps: t.swaps[:0], sockets: t.sockets[:0]}
 }
 
 // metrics is the table, by topic.
 var metrics = slices.Concat(
-	timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, diskMetrics, filesystemMetrics, processMetrics,
+	timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, diskMetrics, filesystemMetrics, connectionMetrics, processMetrics,
 )
 
 // readings say how what is not in the snapshot is read of the host, at most
@@ -97,6 +104,8 @@ var readings = map[platform.Reading]func(*Scraper, *tick) error{
 	platform.ReadingSwaps:       func(s *Scraper, t *tick) (err error) { t.swaps, err = s.host.Swaps(t.swaps); return err },
 	platform.ReadingDisks:       (*Scraper).readDisks,
 	platform.ReadingFilesystems: (*Scraper).readFilesystems,
+	platform.ReadingConnections: (*Scraper).readConnections,
+	platform.ReadingSocketStat:  func(s *Scraper, t *tick) error { return s.host.SocketStat(&t.socketStat) },
 }
 
 var timeMetrics = []metric{

@@ -37,6 +37,7 @@ type Scraper struct {
 	seen        [platform.NumStates]bool
 	disk        diskState
 	filesystems filesystemState
+	connections connectionState
 }
 
 // enabledMetric is a row of the table with the recorder of its metric.
@@ -83,10 +84,18 @@ func newScraper(on platform.OS, cfg *Config, version string) (*Scraper, error) {
 // Fields are those of every process that the scraper needs.
 func (s *Scraper) Fields() platform.Fields {
 	var f platform.Fields
-	for _, m := range s.metrics {
-		f |= m.needs.fields
+	for i := range s.metrics {
+		f |= s.metrics[i].fields()
 	}
 	return f
+}
+
+// fields are those of processes that the metric takes as the user wants it.
+func (m *enabledMetric) fields() platform.Fields {
+	if slices.ContainsFunc(m.needs.alsoBy, m.points.Lists) {
+		return m.needs.fields | m.needs.also
+	}
+	return m.needs.fields
 }
 
 // Scrape emits the metrics of the host at a snapshot. The error is that of all
@@ -140,6 +149,12 @@ func (s *Scraper) needs(r platform.Reading) bool {
 	return false
 }
 
+// points is the recorder of a metric that is enabled.
+func (s *Scraper) points(name string) *emit.Points {
+	i := slices.IndexFunc(s.metrics, func(m enabledMetric) bool { return m.name == name })
+	return s.metrics[i].points
+}
+
 // reading is what the metric takes as the user wants it.
 func (m *enabledMetric) reading() platform.Reading {
 	if m.needs.by != "" && m.points.WantsEach(m.needs.by) {
@@ -160,18 +175,18 @@ func (s *Scraper) parts(r platform.Reading) (parts uint8) {
 
 // Missing names the enabled metrics that a system cannot give.
 func (s *Scraper) Missing(on platform.OS) []string {
-	return s.names(func(n need) bool { return !n.met(on) })
+	return s.names(func(m *enabledMetric) bool { return !m.needs.met(on) })
 }
 
 // Uses names the enabled metrics that need a field of processes.
 func (s *Scraper) Uses(f platform.Fields) []string {
-	return s.names(func(n need) bool { return n.fields&f != 0 })
+	return s.names(func(m *enabledMetric) bool { return m.fields()&f != 0 })
 }
 
-func (s *Scraper) names(want func(need) bool) []string {
+func (s *Scraper) names(want func(*enabledMetric) bool) []string {
 	var names []string
-	for _, m := range s.metrics {
-		if want(m.needs) {
+	for i := range s.metrics {
+		if m := &s.metrics[i]; want(m) {
 			names = append(names, m.name)
 		}
 	}

@@ -82,7 +82,7 @@ func snapshot() *platform.Snapshot {
 	}
 }
 
-func scraperOn(t *testing.T, on platform.OS, h *fakeHost, yaml string) *Scraper {
+func scraperOn(t testing.TB, on platform.OS, h *fakeHost, yaml string) *Scraper {
 	cfg, err := configured(t, yaml)
 	require.NoError(t, err)
 	s, err := newScraper(on, &cfg, "1.2.3")
@@ -423,8 +423,12 @@ func TestPayForWhatIsEnabled(t *testing.T) {
 		fields platform.Fields
 	}{
 		"all": {platform.Linux, "", []string{
-			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging", "disks", "filesystems",
+			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging", "disks", "filesystems", "connections",
 		}, platform.FieldState},
+		"sockets":   {platform.Linux, only("system.network.linux.socket.count", "enabled: true"), []string{"socket_stat"}, 0},
+		"addresses": {platform.Linux, only(connectionCount, "attributes: [network.peer.address]"), []string{"connections"}, 0},
+		"owners":    {platform.Linux, only(connectionCount, "attributes: [process.pid]"), []string{"connections"}, platform.FieldFDs},
+		"no owners": {platform.Linux, only(connectionCount, "aggregation_strategy: max"), []string{"connections"}, 0},
 		"memory":    {platform.Linux, only("system.memory.linux.available", "enabled: true"), []string{"memory"}, 0},
 		"uptime":    {platform.Linux, only("system.uptime", "enabled: true"), []string{"uptime"}, 0},
 		"cpu":       {platform.Linux, only("system.cpu.time", "enabled: true"), nil, 0},
@@ -453,7 +457,7 @@ func TestMissingAndUses(t *testing.T) {
 		"system.paging.usage", "system.paging.utilization",
 		"system.disk.io", "system.disk.io_time", "system.disk.merged", "system.disk.operation_time", "system.disk.operations",
 		"system.filesystem.inode.usage", "system.filesystem.usage", "system.filesystem.utilization",
-		"system.process.count",
+		"system.network.connection.count", "system.process.count",
 	}, s.Missing(0))
 	for _, os := range platform.Systems {
 		if os.OS != platform.Linux {
@@ -462,6 +466,9 @@ func TestMissingAndUses(t *testing.T) {
 	}
 	assert.Equal(t, []string{"system.process.count"}, s.Uses(platform.FieldState))
 	assert.Empty(t, s.Uses(platform.FieldCPUTime))
+	assert.Empty(t, s.Uses(platform.FieldFDs))
+	s = scraperOn(t, platform.Linux, machine(), only(connectionCount, "attributes: [process.unix.file_descriptor.number]"))
+	assert.Equal(t, []string{connectionCount}, s.Uses(platform.FieldFDs))
 }
 
 // TestTable: all that metadata.yaml declares has a row, and only that.

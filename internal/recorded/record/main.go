@@ -7,7 +7,7 @@
 //	go run ./internal/recorded/record -name nas -pids 1,2,self > testdata/hosts/nas.txtar
 //
 // The names of the host and of its users, the machine ID, serial numbers,
-// arguments and the paths of open files are replaced by others.
+// addresses, arguments and the paths of open files are replaced by others.
 package main
 
 import (

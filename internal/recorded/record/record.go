@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -26,9 +27,10 @@ type recorder struct {
 	name    string // of the host
 	private bool   // nothing is replaced
 
-	users   map[string]bool   // UIDs that were seen
-	folders map[string]string // names of folders, and what they are replaced by
-	files   []recorded.File
+	users     map[string]bool           // UIDs that were seen
+	folders   map[string]string         // names of folders, and what they are replaced by
+	addresses map[netip.Addr]netip.Addr // of others, and what stands for each
+	files     []recorded.File
 }
 
 // ofHost are the files of the host that need no second look.
@@ -37,11 +39,12 @@ var ofHost = []string{
 	"proc/pressure/cpu", "proc/pressure/memory", "proc/pressure/io",
 	"proc/diskstats", "proc/filesystems", "proc/1/mountinfo",
 	"proc/sys/kernel/hostname", "proc/sys/kernel/pid_max", "proc/sys/kernel/threads-max", "proc/sys/fs/file-nr",
+	"proc/1/net/tcp", "proc/1/net/tcp6", "proc/1/net/udp", "proc/1/net/udp6", "proc/1/net/unix", "proc/1/net/sockstat", "proc/1/net/sockstat6",
 	"etc/hostname", "etc/machine-id",
 }
 
 func (r *recorder) record(pids []string) (*recorded.Host, error) {
-	r.users, r.folders = map[string]bool{}, map[string]string{}
+	r.users, r.folders, r.addresses = map[string]bool{}, map[string]string{}, map[netip.Addr]netip.Addr{}
 	host := &recorded.Host{OS: "linux", Now: time.Now().UTC(), PageSize: os.Getpagesize()}
 	for _, name := range ofHost {
 		if err := r.file(name); err != nil {

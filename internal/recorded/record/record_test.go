@@ -4,6 +4,9 @@
 package main
 
 import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,6 +62,45 @@ func materialise(t *testing.T, file string) string {
 	t.Helper()
 	root, _ := recorded.Open(t, file)
 	return root.Path
+}
+
+// Addresses are replaced, each by the same wherever it stands; which family
+// and which of this machine's they are still shows.
+func TestScrubAddresses(t *testing.T) {
+	r := recorder{addresses: map[netip.Addr]netip.Addr{}}
+	digits := func(text string) string {
+		s := ""
+		for b := netip.MustParseAddr(text).AsSlice(); len(b) > 0; b = b[4:] {
+			s += fmt.Sprintf("%08X", binary.NativeEndian.Uint32(b))
+		}
+		return s
+	}
+	line := func(local, peer string) string {
+		return "   0: " + digits(local) + ":0016 " + digits(peer) + ":E0A1 01 00000000:00000000 00:00000000 00000000  1000        0 77 1\n"
+	}
+	const heading = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+	once := r.scrub("proc/1/net/tcp", []byte(heading+line("10.1.2.3", "0.0.0.0")+line("127.0.0.1", "203.0.113.9")+line("10.1.2.3", "203.0.113.9")))
+	assert.Equal(t, heading+line("192.0.2.1", "0.0.0.0")+line("127.0.0.1", "192.0.2.2")+line("192.0.2.1", "192.0.2.2"), string(once))
+	six := r.scrub("proc/1/net/udp6", []byte(heading+line("::", "fe80::1234")+line("::1", "::ffff:10.1.2.3")))
+	assert.Equal(t, heading+line("::", "2001:db8::3")+line("::1", "::ffff:192.0.2.1"), string(six))
+
+	assert.Equal(t, string(once), string(r.scrub("proc/1/net/tcp", once)), "twice")
+	assert.Equal(t, string(six), string(r.scrub("proc/1/net/udp6", six)), "twice")
+	assert.Equal(t, "   0: 1:2 xyz:3\n", string(r.scrub("proc/1/net/tcp", []byte("   0: 1:2 xyz:3\n"))), "no addresses")
+	for i := range 300 {
+		to := r.standIn(netip.AddrFrom4([4]byte{11, 0, byte(i >> 8), byte(i)}))
+		assert.Contains(t, []string{"192.0", "198.18"}, strings.Join(strings.Split(to.String(), ".")[:2], "."))
+	}
+	seen := map[netip.Addr]bool{}
+	for _, to := range r.addresses {
+		assert.False(t, seen[to], to)
+		seen[to] = true
+	}
+
+	assert.Equal(t, "Num       RefCount Protocol Flags    Type St Inode Path\n"+
+		"0: 00000002 00000000 00010000 0001 01    77 /socket\n0: 00000002 00000000 00010000 0001 01    78\n0: 00000002 00000000 00000000 0002 01    79 @socket\n",
+		string(r.scrub("proc/1/net/unix", []byte("Num       RefCount Protocol Flags    Type St Inode Path\n"+
+			"0: 00000002 00000000 00010000 0001 01    77 /home/jane/s\n0: 00000002 00000000 00010000 0001 01    78\n0: 00000002 00000000 00000000 0002 01    79 @jane\n"))))
 }
 
 // What is private is replaced, unless it is asked for.

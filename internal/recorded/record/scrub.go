@@ -5,9 +5,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path"
 	"slices"
@@ -40,6 +43,10 @@ func (r *recorder) scrub(name string, data []byte) []byte {
 		return swapFiles(data)
 	case "mountinfo":
 		return r.mounts(data)
+	case "tcp", "tcp6", "udp", "udp6":
+		return r.connections(data)
+	case "unix":
+		return unixSockets(data)
 	}
 	return data
 }
@@ -181,6 +188,78 @@ func (r *recorder) folder(name string) string {
 		names[i] = r.folders[n]
 	}
 	return strings.Join(names, "/")
+}
+
+// connections replaces the addresses in /proc/net/tcp and its siblings.
+func (r *recorder) connections(data []byte) []byte {
+	data = bytes.Clone(data)
+	for line := range bytes.Lines(data) {
+		for i, field := range bytes.Fields(line) {
+			if digits := bytes.IndexByte(field, ':'); (i == 1 || i == 2) && digits > 0 {
+				r.address(field[:digits])
+			}
+		}
+	}
+	return data
+}
+
+// address replaces an address, which is printed as words of the machine.
+func (r *recorder) address(digits []byte) {
+	var b [16]byte
+	n, err := hex.Decode(b[:], digits[:min(len(digits), 32)])
+	if err != nil || n != 4 && n != 16 {
+		return
+	}
+	words := func() {
+		for i := 0; i < n; i += 4 {
+			binary.NativeEndian.PutUint32(b[i:], binary.BigEndian.Uint32(b[i:]))
+		}
+	}
+	words()
+	a, _ := netip.AddrFromSlice(b[:n])
+	copy(b[:], r.standIn(a).AsSlice())
+	words()
+	copy(digits, strings.ToUpper(hex.EncodeToString(b[:n])))
+}
+
+// Addresses for documentation (RFC 5737, RFC 3849), and those for benchmarks
+// (RFC 2544), which are more.
+var documentation = [...]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("2001:db8::/32")}
+
+// standIn is an address of documentation for each that is one of a network.
+func (r *recorder) standIn(a netip.Addr) netip.Addr {
+	if a.Is4In6() {
+		return netip.AddrFrom16(r.standIn(a.Unmap()).As16())
+	}
+	if a.IsUnspecified() || a.IsLoopback() || slices.ContainsFunc(documentation[:], func(p netip.Prefix) bool { return p.Contains(a) }) {
+		return a
+	}
+	to, known := r.addresses[a]
+	if !known {
+		n := len(r.addresses) + 1
+		switch {
+		case a.Is6():
+			to = netip.AddrFrom16([16]byte{0: 0x20, 1: 0x01, 2: 0x0d, 3: 0xb8, 14: byte(n >> 8), 15: byte(n)})
+		case n < 255:
+			to = netip.AddrFrom4([4]byte{192, 0, 2, byte(n)})
+		default:
+			to = netip.AddrFrom4([4]byte{198, 18, byte(n >> 8), byte(n)})
+		}
+		r.addresses[a] = to
+	}
+	return to
+}
+
+// unixSockets replaces the paths in /proc/net/unix, which come last.
+func unixSockets(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if i := bytes.IndexAny(line, "/@"); i > 0 {
+			line = append(append(bytes.Clone(line[:i]), line[i]), "socket\n"...)
+		}
+		out = append(out, line...)
+	}
+	return out
 }
 
 // deleted is what the kernel appends to the path of a file without a name.

@@ -1850,6 +1850,115 @@ func (ms *SystemMemoryUtilizationMetricConfig) Validate() error {
 	return nil
 }
 
+// SystemNetworkConnectionCountMetricAttributeKey specifies the key of an attribute for the system.network.connection.count metric.
+type SystemNetworkConnectionCountMetricAttributeKey string
+
+const (
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport                SystemNetworkConnectionCountMetricAttributeKey = "network.transport"
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState          SystemNetworkConnectionCountMetricAttributeKey = "network.connection.state"
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkType                     SystemNetworkConnectionCountMetricAttributeKey = "network.type"
+	SystemNetworkConnectionCountMetricAttributeKeyProcessPid                      SystemNetworkConnectionCountMetricAttributeKey = "process.pid"
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress             SystemNetworkConnectionCountMetricAttributeKey = "network.local.address"
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort                SystemNetworkConnectionCountMetricAttributeKey = "network.local.port"
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress              SystemNetworkConnectionCountMetricAttributeKey = "network.peer.address"
+	SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort                 SystemNetworkConnectionCountMetricAttributeKey = "network.peer.port"
+	SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType           SystemNetworkConnectionCountMetricAttributeKey = "process.unix.socket.type"
+	SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber SystemNetworkConnectionCountMetricAttributeKey = "process.unix.file_descriptor.number"
+)
+
+// SystemNetworkConnectionCountMetricConfig provides config for the system.network.connection.count metric.
+type SystemNetworkConnectionCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                           `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkConnectionCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkConnectionCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkConnectionCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, SystemNetworkConnectionCountMetricAttributeKeyNetworkType, SystemNetworkConnectionCountMetricAttributeKeyProcessPid, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber:
+		default:
+			return fmt.Errorf("metric system.network.connection.count doesn't have an attribute %v, valid attributes: [network.transport, network.connection.state, network.type, process.pid, network.local.address, network.local.port, network.peer.address, network.peer.port, process.unix.socket.type, process.unix.file_descriptor.number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkLinuxSocketCountMetricAttributeKey specifies the key of an attribute for the system.network.linux.socket.count metric.
+type SystemNetworkLinuxSocketCountMetricAttributeKey string
+
+const (
+	SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport        SystemNetworkLinuxSocketCountMetricAttributeKey = "network.transport"
+	SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState SystemNetworkLinuxSocketCountMetricAttributeKey = "system.network.linux.socket.state"
+)
+
+// SystemNetworkLinuxSocketCountMetricConfig provides config for the system.network.linux.socket.count metric.
+type SystemNetworkLinuxSocketCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkLinuxSocketCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkLinuxSocketCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkLinuxSocketCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState:
+		default:
+			return fmt.Errorf("metric system.network.linux.socket.count doesn't have an attribute %v, valid attributes: [network.transport, system.network.linux.socket.state]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState) {
+		return fmt.Errorf("system.network.linux.socket.state is a required attribute for system.network.linux.socket.count metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // SystemPagingFaultsMetricAttributeKey specifies the key of an attribute for the system.paging.faults metric.
 type SystemPagingFaultsMetricAttributeKey string
 
@@ -2317,6 +2426,8 @@ type MetricsConfig struct {
 	SystemMemoryUnixPageQueueUsage        SystemMemoryUnixPageQueueUsageMetricConfig        `mapstructure:"system.memory.unix.page_queue.usage"`
 	SystemMemoryUsage                     SystemMemoryUsageMetricConfig                     `mapstructure:"system.memory.usage"`
 	SystemMemoryUtilization               SystemMemoryUtilizationMetricConfig               `mapstructure:"system.memory.utilization"`
+	SystemNetworkConnectionCount          SystemNetworkConnectionCountMetricConfig          `mapstructure:"system.network.connection.count"`
+	SystemNetworkLinuxSocketCount         SystemNetworkLinuxSocketCountMetricConfig         `mapstructure:"system.network.linux.socket.count"`
 	SystemPagingFaults                    SystemPagingFaultsMetricConfig                    `mapstructure:"system.paging.faults"`
 	SystemPagingIo                        SystemPagingIoMetricConfig                        `mapstructure:"system.paging.io"`
 	SystemPagingOperations                SystemPagingOperationsMetricConfig                `mapstructure:"system.paging.operations"`
@@ -2546,6 +2657,16 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
+		},
+		SystemNetworkConnectionCount: SystemNetworkConnectionCountMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkConnectionCountMetricAttributeKey{SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState},
+		},
+		SystemNetworkLinuxSocketCount: SystemNetworkLinuxSocketCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkLinuxSocketCountMetricAttributeKey{SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState},
 		},
 		SystemPagingFaults: SystemPagingFaultsMetricConfig{
 			Enabled:             true,

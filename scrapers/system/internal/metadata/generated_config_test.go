@@ -240,6 +240,16 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 					},
+					SystemNetworkConnectionCount: SystemNetworkConnectionCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkConnectionCountMetricAttributeKey{SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, SystemNetworkConnectionCountMetricAttributeKeyNetworkType, SystemNetworkConnectionCountMetricAttributeKeyProcessPid, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber},
+					},
+					SystemNetworkLinuxSocketCount: SystemNetworkLinuxSocketCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkLinuxSocketCountMetricAttributeKey{SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState},
+					},
 					SystemPagingFaults: SystemPagingFaultsMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
@@ -509,6 +519,16 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 					},
+					SystemNetworkConnectionCount: SystemNetworkConnectionCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkConnectionCountMetricAttributeKey{SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, SystemNetworkConnectionCountMetricAttributeKeyNetworkType, SystemNetworkConnectionCountMetricAttributeKeyProcessPid, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber},
+					},
+					SystemNetworkLinuxSocketCount: SystemNetworkLinuxSocketCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkLinuxSocketCountMetricAttributeKey{SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState},
+					},
 					SystemPagingFaults: SystemPagingFaultsMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
@@ -564,7 +584,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskLimitMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemDiskMergedMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemFilesystemInodeUsageMetricConfig{}, SystemFilesystemLimitMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemFilesystemUtilizationMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskLimitMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemDiskMergedMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemFilesystemInodeUsageMetricConfig{}, SystemFilesystemLimitMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemFilesystemUtilizationMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemNetworkConnectionCountMetricConfig{}, SystemNetworkLinuxSocketCountMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -877,6 +897,30 @@ func TestSystemMemoryUtilizationMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric system.memory.utilization doesn't have an attribute invalid, valid attributes: [system.memory.state]")
 
 	cfg = DefaultMetricsConfig().SystemMemoryUtilization
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkConnectionCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkConnectionCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkConnectionCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.connection.count doesn't have an attribute invalid, valid attributes: [network.transport, network.connection.state, network.type, process.pid, network.local.address, network.local.port, network.peer.address, network.peer.port, process.unix.socket.type, process.unix.file_descriptor.number]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkConnectionCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkLinuxSocketCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkLinuxSocketCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkLinuxSocketCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.linux.socket.count doesn't have an attribute invalid, valid attributes: [network.transport, system.network.linux.socket.state]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkLinuxSocketCount
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

@@ -195,6 +195,124 @@ var MapAttributeMajorPagingFaultType = map[string]AttributeMajorPagingFaultType{
 	"major": AttributeMajorPagingFaultTypeMajor,
 }
 
+// AttributeNetworkConnectionState specifies the value network.connection.state attribute.
+type AttributeNetworkConnectionState int
+
+const (
+	_ AttributeNetworkConnectionState = iota
+	AttributeNetworkConnectionStateEstablished
+	AttributeNetworkConnectionStateSynSent
+	AttributeNetworkConnectionStateSynReceived
+	AttributeNetworkConnectionStateFinWait1
+	AttributeNetworkConnectionStateFinWait2
+	AttributeNetworkConnectionStateTimeWait
+	AttributeNetworkConnectionStateClosed
+	AttributeNetworkConnectionStateCloseWait
+	AttributeNetworkConnectionStateLastAck
+	AttributeNetworkConnectionStateListen
+	AttributeNetworkConnectionStateClosing
+)
+
+// String returns the string representation of the AttributeNetworkConnectionState.
+func (av AttributeNetworkConnectionState) String() string {
+	switch av {
+	case AttributeNetworkConnectionStateEstablished:
+		return "established"
+	case AttributeNetworkConnectionStateSynSent:
+		return "syn_sent"
+	case AttributeNetworkConnectionStateSynReceived:
+		return "syn_received"
+	case AttributeNetworkConnectionStateFinWait1:
+		return "fin_wait_1"
+	case AttributeNetworkConnectionStateFinWait2:
+		return "fin_wait_2"
+	case AttributeNetworkConnectionStateTimeWait:
+		return "time_wait"
+	case AttributeNetworkConnectionStateClosed:
+		return "closed"
+	case AttributeNetworkConnectionStateCloseWait:
+		return "close_wait"
+	case AttributeNetworkConnectionStateLastAck:
+		return "last_ack"
+	case AttributeNetworkConnectionStateListen:
+		return "listen"
+	case AttributeNetworkConnectionStateClosing:
+		return "closing"
+	}
+	return ""
+}
+
+// MapAttributeNetworkConnectionState is a helper map of string to AttributeNetworkConnectionState attribute value.
+var MapAttributeNetworkConnectionState = map[string]AttributeNetworkConnectionState{
+	"established":  AttributeNetworkConnectionStateEstablished,
+	"syn_sent":     AttributeNetworkConnectionStateSynSent,
+	"syn_received": AttributeNetworkConnectionStateSynReceived,
+	"fin_wait_1":   AttributeNetworkConnectionStateFinWait1,
+	"fin_wait_2":   AttributeNetworkConnectionStateFinWait2,
+	"time_wait":    AttributeNetworkConnectionStateTimeWait,
+	"closed":       AttributeNetworkConnectionStateClosed,
+	"close_wait":   AttributeNetworkConnectionStateCloseWait,
+	"last_ack":     AttributeNetworkConnectionStateLastAck,
+	"listen":       AttributeNetworkConnectionStateListen,
+	"closing":      AttributeNetworkConnectionStateClosing,
+}
+
+// AttributeNetworkTransport specifies the value network.transport attribute.
+type AttributeNetworkTransport int
+
+const (
+	_ AttributeNetworkTransport = iota
+	AttributeNetworkTransportTCP
+	AttributeNetworkTransportUDP
+	AttributeNetworkTransportUnix
+)
+
+// String returns the string representation of the AttributeNetworkTransport.
+func (av AttributeNetworkTransport) String() string {
+	switch av {
+	case AttributeNetworkTransportTCP:
+		return "tcp"
+	case AttributeNetworkTransportUDP:
+		return "udp"
+	case AttributeNetworkTransportUnix:
+		return "unix"
+	}
+	return ""
+}
+
+// MapAttributeNetworkTransport is a helper map of string to AttributeNetworkTransport attribute value.
+var MapAttributeNetworkTransport = map[string]AttributeNetworkTransport{
+	"tcp":  AttributeNetworkTransportTCP,
+	"udp":  AttributeNetworkTransportUDP,
+	"unix": AttributeNetworkTransportUnix,
+}
+
+// AttributeNetworkType specifies the value network.type attribute.
+type AttributeNetworkType int
+
+const (
+	_ AttributeNetworkType = iota
+	AttributeNetworkTypeIpv4
+	AttributeNetworkTypeIpv6
+)
+
+// String returns the string representation of the AttributeNetworkType.
+func (av AttributeNetworkType) String() string {
+	switch av {
+	case AttributeNetworkTypeIpv4:
+		return "ipv4"
+	case AttributeNetworkTypeIpv6:
+		return "ipv6"
+	}
+	return ""
+}
+
+// MapAttributeNetworkType is a helper map of string to AttributeNetworkType attribute value.
+var MapAttributeNetworkType = map[string]AttributeNetworkType{
+	"ipv4": AttributeNetworkTypeIpv4,
+	"ipv6": AttributeNetworkTypeIpv6,
+}
+
 // AttributeProcessState specifies the value process.state attribute.
 type AttributeProcessState int
 
@@ -271,6 +389,70 @@ var MapAttributeProcessState = map[string]AttributeProcessState{
 	"waiting":      AttributeProcessStateWaiting,
 	"wake_kill":    AttributeProcessStateWakeKill,
 	"waking":       AttributeProcessStateWaking,
+}
+
+// AttributeProcessUnixSocketType specifies the value process.unix.socket.type attribute.
+type AttributeProcessUnixSocketType int
+
+const (
+	_ AttributeProcessUnixSocketType = iota
+	AttributeProcessUnixSocketTypeStream
+	AttributeProcessUnixSocketTypeDgram
+	AttributeProcessUnixSocketTypeSeqpacket
+)
+
+// String returns the string representation of the AttributeProcessUnixSocketType.
+func (av AttributeProcessUnixSocketType) String() string {
+	switch av {
+	case AttributeProcessUnixSocketTypeStream:
+		return "stream"
+	case AttributeProcessUnixSocketTypeDgram:
+		return "dgram"
+	case AttributeProcessUnixSocketTypeSeqpacket:
+		return "seqpacket"
+	}
+	return ""
+}
+
+// MapAttributeProcessUnixSocketType is a helper map of string to AttributeProcessUnixSocketType attribute value.
+var MapAttributeProcessUnixSocketType = map[string]AttributeProcessUnixSocketType{
+	"stream":    AttributeProcessUnixSocketTypeStream,
+	"dgram":     AttributeProcessUnixSocketTypeDgram,
+	"seqpacket": AttributeProcessUnixSocketTypeSeqpacket,
+}
+
+// AttributeSocketNetworkTransport specifies the value socket.network.transport attribute.
+type AttributeSocketNetworkTransport int
+
+const (
+	_ AttributeSocketNetworkTransport = iota
+	AttributeSocketNetworkTransportTCP
+	AttributeSocketNetworkTransportUDP
+	AttributeSocketNetworkTransportUdplite
+	AttributeSocketNetworkTransportRaw
+)
+
+// String returns the string representation of the AttributeSocketNetworkTransport.
+func (av AttributeSocketNetworkTransport) String() string {
+	switch av {
+	case AttributeSocketNetworkTransportTCP:
+		return "tcp"
+	case AttributeSocketNetworkTransportUDP:
+		return "udp"
+	case AttributeSocketNetworkTransportUdplite:
+		return "udplite"
+	case AttributeSocketNetworkTransportRaw:
+		return "raw"
+	}
+	return ""
+}
+
+// MapAttributeSocketNetworkTransport is a helper map of string to AttributeSocketNetworkTransport attribute value.
+var MapAttributeSocketNetworkTransport = map[string]AttributeSocketNetworkTransport{
+	"tcp":     AttributeSocketNetworkTransportTCP,
+	"udp":     AttributeSocketNetworkTransportUDP,
+	"udplite": AttributeSocketNetworkTransportUdplite,
+	"raw":     AttributeSocketNetworkTransportRaw,
 }
 
 // AttributeSystemFilesystemMode specifies the value system.filesystem.mode attribute.
@@ -465,6 +647,40 @@ func (av AttributeSystemMemoryUnixPageQueueName) String() string {
 var MapAttributeSystemMemoryUnixPageQueueName = map[string]AttributeSystemMemoryUnixPageQueueName{
 	"active":   AttributeSystemMemoryUnixPageQueueNameActive,
 	"inactive": AttributeSystemMemoryUnixPageQueueNameInactive,
+}
+
+// AttributeSystemNetworkLinuxSocketState specifies the value system.network.linux.socket.state attribute.
+type AttributeSystemNetworkLinuxSocketState int
+
+const (
+	_ AttributeSystemNetworkLinuxSocketState = iota
+	AttributeSystemNetworkLinuxSocketStateAlloc
+	AttributeSystemNetworkLinuxSocketStateInuse
+	AttributeSystemNetworkLinuxSocketStateOrphan
+	AttributeSystemNetworkLinuxSocketStateTw
+)
+
+// String returns the string representation of the AttributeSystemNetworkLinuxSocketState.
+func (av AttributeSystemNetworkLinuxSocketState) String() string {
+	switch av {
+	case AttributeSystemNetworkLinuxSocketStateAlloc:
+		return "alloc"
+	case AttributeSystemNetworkLinuxSocketStateInuse:
+		return "inuse"
+	case AttributeSystemNetworkLinuxSocketStateOrphan:
+		return "orphan"
+	case AttributeSystemNetworkLinuxSocketStateTw:
+		return "tw"
+	}
+	return ""
+}
+
+// MapAttributeSystemNetworkLinuxSocketState is a helper map of string to AttributeSystemNetworkLinuxSocketState attribute value.
+var MapAttributeSystemNetworkLinuxSocketState = map[string]AttributeSystemNetworkLinuxSocketState{
+	"alloc":  AttributeSystemNetworkLinuxSocketStateAlloc,
+	"inuse":  AttributeSystemNetworkLinuxSocketStateInuse,
+	"orphan": AttributeSystemNetworkLinuxSocketStateOrphan,
+	"tw":     AttributeSystemNetworkLinuxSocketStateTw,
 }
 
 // AttributeSystemPagingDirection specifies the value system.paging.direction attribute.
@@ -756,6 +972,14 @@ var MetricsInfo = metricsInfo{
 		Name:       "system.memory.utilization",
 		Attributes: []string{"system.memory.state"},
 	},
+	SystemNetworkConnectionCount: metricInfo{
+		Name:       "system.network.connection.count",
+		Attributes: []string{"network.transport", "network.connection.state", "network.type", "process.pid", "network.local.address", "network.local.port", "network.peer.address", "network.peer.port", "process.unix.socket.type", "process.unix.file_descriptor.number"},
+	},
+	SystemNetworkLinuxSocketCount: metricInfo{
+		Name:       "system.network.linux.socket.count",
+		Attributes: []string{"socket.network.transport", "system.network.linux.socket.state"},
+	},
 	SystemPagingFaults: metricInfo{
 		Name:       "system.paging.faults",
 		Attributes: []string{"system.paging.fault.type"},
@@ -855,6 +1079,8 @@ type metricsInfo struct {
 	SystemMemoryUnixPageQueueUsage        metricInfo
 	SystemMemoryUsage                     metricInfo
 	SystemMemoryUtilization               metricInfo
+	SystemNetworkConnectionCount          metricInfo
+	SystemNetworkLinuxSocketCount         metricInfo
 	SystemPagingFaults                    metricInfo
 	SystemPagingIo                        metricInfo
 	SystemPagingOperations                metricInfo
@@ -4744,6 +4970,218 @@ func newMetricSystemMemoryUtilization(cfg SystemMemoryUtilizationMetricConfig) m
 	return m
 }
 
+type metricSystemNetworkConnectionCount struct {
+	data          pmetric.Metric                           // data buffer for generated metric.
+	config        SystemNetworkConnectionCountMetricConfig // metric config provided by user.
+	capacity      int                                      // max observed number of data points added to the metric.
+	aggDataPoints []int64                                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.connection.count metric with initial data.
+func (m *metricSystemNetworkConnectionCount) init() {
+	m.data.SetName("system.network.connection.count")
+	m.data.SetDescription("The number of connections.")
+	m.data.SetUnit("{connection}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkConnectionCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkTransportAttributeValue string, networkConnectionStateAttributeValue string, networkTypeAttributeValue string, processPidAttributeValue int64, networkLocalAddressAttributeValue string, networkLocalPortAttributeValue int64, networkPeerAddressAttributeValue string, networkPeerPortAttributeValue int64, processUnixSocketTypeAttributeValue string, processUnixFileDescriptorNumberAttributeValue int64) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport) {
+		dp.Attributes().PutStr("network.transport", networkTransportAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState) {
+		dp.Attributes().PutStr("network.connection.state", networkConnectionStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkType) {
+		dp.Attributes().PutStr("network.type", networkTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyProcessPid) {
+		dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress) {
+		dp.Attributes().PutStr("network.local.address", networkLocalAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort) {
+		dp.Attributes().PutInt("network.local.port", networkLocalPortAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress) {
+		dp.Attributes().PutStr("network.peer.address", networkPeerAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort) {
+		dp.Attributes().PutInt("network.peer.port", networkPeerPortAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType) {
+		dp.Attributes().PutStr("process.unix.socket.type", processUnixSocketTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber) {
+		dp.Attributes().PutInt("process.unix.file_descriptor.number", processUnixFileDescriptorNumberAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkConnectionCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkConnectionCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkConnectionCount(cfg SystemNetworkConnectionCountMetricConfig) metricSystemNetworkConnectionCount {
+	m := metricSystemNetworkConnectionCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkLinuxSocketCount struct {
+	data          pmetric.Metric                            // data buffer for generated metric.
+	config        SystemNetworkLinuxSocketCountMetricConfig // metric config provided by user.
+	capacity      int                                       // max observed number of data points added to the metric.
+	aggDataPoints []int64                                   // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.linux.socket.count metric with initial data.
+func (m *metricSystemNetworkLinuxSocketCount) init() {
+	m.data.SetName("system.network.linux.socket.count")
+	m.data.SetDescription("Sockets that the kernel counts itself.")
+	m.data.SetUnit("{socket}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkLinuxSocketCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, socketNetworkTransportAttributeValue string, systemNetworkLinuxSocketStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport) {
+		dp.Attributes().PutStr("network.transport", socketNetworkTransportAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState) {
+		dp.Attributes().PutStr("system.network.linux.socket.state", systemNetworkLinuxSocketStateAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkLinuxSocketCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkLinuxSocketCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkLinuxSocketCount(cfg SystemNetworkLinuxSocketCountMetricConfig) metricSystemNetworkLinuxSocketCount {
+	m := metricSystemNetworkLinuxSocketCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemPagingFaults struct {
 	data          pmetric.Metric                 // data buffer for generated metric.
 	config        SystemPagingFaultsMetricConfig // metric config provided by user.
@@ -5669,6 +6107,8 @@ type MetricsBuilder struct {
 	metricSystemMemoryUnixPageQueueUsage        metricSystemMemoryUnixPageQueueUsage
 	metricSystemMemoryUsage                     metricSystemMemoryUsage
 	metricSystemMemoryUtilization               metricSystemMemoryUtilization
+	metricSystemNetworkConnectionCount          metricSystemNetworkConnectionCount
+	metricSystemNetworkLinuxSocketCount         metricSystemNetworkLinuxSocketCount
 	metricSystemPagingFaults                    metricSystemPagingFaults
 	metricSystemPagingIo                        metricSystemPagingIo
 	metricSystemPagingOperations                metricSystemPagingOperations
@@ -5760,6 +6200,8 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, opti
 		metricSystemMemoryUnixPageQueueUsage:        newMetricSystemMemoryUnixPageQueueUsage(mbc.Metrics.SystemMemoryUnixPageQueueUsage),
 		metricSystemMemoryUsage:                     newMetricSystemMemoryUsage(mbc.Metrics.SystemMemoryUsage),
 		metricSystemMemoryUtilization:               newMetricSystemMemoryUtilization(mbc.Metrics.SystemMemoryUtilization),
+		metricSystemNetworkConnectionCount:          newMetricSystemNetworkConnectionCount(mbc.Metrics.SystemNetworkConnectionCount),
+		metricSystemNetworkLinuxSocketCount:         newMetricSystemNetworkLinuxSocketCount(mbc.Metrics.SystemNetworkLinuxSocketCount),
 		metricSystemPagingFaults:                    newMetricSystemPagingFaults(mbc.Metrics.SystemPagingFaults),
 		metricSystemPagingIo:                        newMetricSystemPagingIo(mbc.Metrics.SystemPagingIo),
 		metricSystemPagingOperations:                newMetricSystemPagingOperations(mbc.Metrics.SystemPagingOperations),
@@ -5892,6 +6334,8 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricSystemMemoryUnixPageQueueUsage.emit(ils.Metrics())
 	mb.metricSystemMemoryUsage.emit(ils.Metrics())
 	mb.metricSystemMemoryUtilization.emit(ils.Metrics())
+	mb.metricSystemNetworkConnectionCount.emit(ils.Metrics())
+	mb.metricSystemNetworkLinuxSocketCount.emit(ils.Metrics())
 	mb.metricSystemPagingFaults.emit(ils.Metrics())
 	mb.metricSystemPagingIo.emit(ils.Metrics())
 	mb.metricSystemPagingOperations.emit(ils.Metrics())
@@ -6193,6 +6637,16 @@ func (mb *MetricsBuilder) RecordSystemMemoryUsageDataPoint(ts pcommon.Timestamp,
 // RecordSystemMemoryUtilizationDataPoint adds a data point to system.memory.utilization metric.
 func (mb *MetricsBuilder) RecordSystemMemoryUtilizationDataPoint(ts pcommon.Timestamp, val float64, systemMemoryStateAttributeValue AttributeSystemMemoryState) {
 	mb.metricSystemMemoryUtilization.recordDataPoint(mb.startTime, ts, val, systemMemoryStateAttributeValue.String())
+}
+
+// RecordSystemNetworkConnectionCountDataPoint adds a data point to system.network.connection.count metric.
+func (mb *MetricsBuilder) RecordSystemNetworkConnectionCountDataPoint(ts pcommon.Timestamp, val int64, networkTransportAttributeValue AttributeNetworkTransport, networkConnectionStateAttributeValue AttributeNetworkConnectionState, networkTypeAttributeValue AttributeNetworkType, processPidAttributeValue int64, networkLocalAddressAttributeValue string, networkLocalPortAttributeValue int64, networkPeerAddressAttributeValue string, networkPeerPortAttributeValue int64, processUnixSocketTypeAttributeValue AttributeProcessUnixSocketType, processUnixFileDescriptorNumberAttributeValue int64) {
+	mb.metricSystemNetworkConnectionCount.recordDataPoint(mb.startTime, ts, val, networkTransportAttributeValue.String(), networkConnectionStateAttributeValue.String(), networkTypeAttributeValue.String(), processPidAttributeValue, networkLocalAddressAttributeValue, networkLocalPortAttributeValue, networkPeerAddressAttributeValue, networkPeerPortAttributeValue, processUnixSocketTypeAttributeValue.String(), processUnixFileDescriptorNumberAttributeValue)
+}
+
+// RecordSystemNetworkLinuxSocketCountDataPoint adds a data point to system.network.linux.socket.count metric.
+func (mb *MetricsBuilder) RecordSystemNetworkLinuxSocketCountDataPoint(ts pcommon.Timestamp, val int64, socketNetworkTransportAttributeValue AttributeSocketNetworkTransport, systemNetworkLinuxSocketStateAttributeValue AttributeSystemNetworkLinuxSocketState) {
+	mb.metricSystemNetworkLinuxSocketCount.recordDataPoint(mb.startTime, ts, val, socketNetworkTransportAttributeValue.String(), systemNetworkLinuxSocketStateAttributeValue.String())
 }
 
 // RecordSystemPagingFaultsDataPoint adds a data point to system.paging.faults metric.

@@ -84,6 +84,8 @@ func TestMetricsBuilder(t *testing.T) {
 			aggMap["system.memory.unix.page_queue.usage"] = mb.metricSystemMemoryUnixPageQueueUsage.config.AggregationStrategy
 			aggMap["system.memory.usage"] = mb.metricSystemMemoryUsage.config.AggregationStrategy
 			aggMap["system.memory.utilization"] = mb.metricSystemMemoryUtilization.config.AggregationStrategy
+			aggMap["system.network.connection.count"] = mb.metricSystemNetworkConnectionCount.config.AggregationStrategy
+			aggMap["system.network.linux.socket.count"] = mb.metricSystemNetworkLinuxSocketCount.config.AggregationStrategy
 			aggMap["system.paging.faults"] = mb.metricSystemPagingFaults.config.AggregationStrategy
 			aggMap["system.paging.io"] = mb.metricSystemPagingIo.config.AggregationStrategy
 			aggMap["system.paging.operations"] = mb.metricSystemPagingOperations.config.AggregationStrategy
@@ -340,6 +342,18 @@ func TestMetricsBuilder(t *testing.T) {
 			}
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordSystemNetworkConnectionCountDataPoint(ts, 1, AttributeNetworkTransportTCP, AttributeNetworkConnectionStateEstablished, AttributeNetworkTypeIpv4, 11, "network.local.address-val", 18, "network.peer.address-val", 17, AttributeProcessUnixSocketTypeStream, 35)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkConnectionCountDataPoint(ts, 3, AttributeNetworkTransportUDP, AttributeNetworkConnectionStateSynSent, AttributeNetworkTypeIpv6, 12, "network.local.address-val-2", 19, "network.peer.address-val-2", 18, AttributeProcessUnixSocketTypeDgram, 36)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemNetworkLinuxSocketCountDataPoint(ts, 1, AttributeSocketNetworkTransportTCP, AttributeSystemNetworkLinuxSocketStateAlloc)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkLinuxSocketCountDataPoint(ts, 3, AttributeSocketNetworkTransportUDP, AttributeSystemNetworkLinuxSocketStateAlloc)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordSystemPagingFaultsDataPoint(ts, 1, AttributeSystemPagingFaultTypeMajor)
 			if tt.name == "reaggregate_set" {
 				mb.RecordSystemPagingFaultsDataPoint(ts, 3, AttributeSystemPagingFaultTypeMinor)
@@ -422,6 +436,8 @@ func TestMetricsBuilder(t *testing.T) {
 				assert.Empty(t, mb.metricSystemMemoryUnixPageQueueUsage.aggDataPoints)
 				assert.Empty(t, mb.metricSystemMemoryUsage.aggDataPoints)
 				assert.Empty(t, mb.metricSystemMemoryUtilization.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkConnectionCount.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkLinuxSocketCount.aggDataPoints)
 				assert.Empty(t, mb.metricSystemPagingFaults.aggDataPoints)
 				assert.Empty(t, mb.metricSystemPagingIo.aggDataPoints)
 				assert.Empty(t, mb.metricSystemPagingOperations.aggDataPoints)
@@ -2062,6 +2078,120 @@ func TestMetricsBuilder(t *testing.T) {
 						}
 						_, ok := dp.Attributes().Get("system.memory.state")
 						assert.False(t, ok)
+					}
+				case "system.network.connection.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.connection.count"], "Found a duplicate in the metrics slice: system.network.connection.count")
+						validatedMetrics["system.network.connection.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The number of connections.", mi.Description())
+						assert.Equal(t, "{connection}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkTransportAttrVal, ok := dp.Attributes().Get("network.transport")
+						assert.True(t, ok)
+						assert.Equal(t, "tcp", networkTransportAttrVal.Str())
+						networkConnectionStateAttrVal, ok := dp.Attributes().Get("network.connection.state")
+						assert.True(t, ok)
+						assert.Equal(t, "established", networkConnectionStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.connection.count"], "Found a duplicate in the metrics slice: system.network.connection.count")
+						validatedMetrics["system.network.connection.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The number of connections.", mi.Description())
+						assert.Equal(t, "{connection}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.connection.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.transport")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.connection.state")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.pid")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.local.address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.local.port")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.peer.address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.peer.port")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.socket.type")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("process.unix.file_descriptor.number")
+						assert.False(t, ok)
+					}
+				case "system.network.linux.socket.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.linux.socket.count"], "Found a duplicate in the metrics slice: system.network.linux.socket.count")
+						validatedMetrics["system.network.linux.socket.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Sockets that the kernel counts itself.", mi.Description())
+						assert.Equal(t, "{socket}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						socketNetworkTransportAttrVal, ok := dp.Attributes().Get("network.transport")
+						assert.True(t, ok)
+						assert.Equal(t, "tcp", socketNetworkTransportAttrVal.Str())
+						systemNetworkLinuxSocketStateAttrVal, ok := dp.Attributes().Get("system.network.linux.socket.state")
+						assert.True(t, ok)
+						assert.Equal(t, "alloc", systemNetworkLinuxSocketStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.linux.socket.count"], "Found a duplicate in the metrics slice: system.network.linux.socket.count")
+						validatedMetrics["system.network.linux.socket.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Sockets that the kernel counts itself.", mi.Description())
+						assert.Equal(t, "{socket}", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.linux.socket.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.transport")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("system.network.linux.socket.state")
+						assert.True(t, ok)
 					}
 				case "system.paging.faults":
 					if tt.name != "reaggregate_set" {
