@@ -140,7 +140,7 @@ scrapers:
 	"system": {
 		host: true,
 		// Those that its scrapers of CPU, memory, paging, load, disks, filesystems,
-		// connections and processes have.
+		// network and processes have.
 		hostscope: `
 resource_attributes:
   host.name: {enabled: false}
@@ -148,6 +148,8 @@ resource_attributes:
 scrapers:
   system:
     metrics:
+      hw.network.bandwidth.limit: {enabled: false}
+      hw.network.up: {enabled: false}
       system.boot.timestamp: {enabled: false}
       system.cpu.context_switches: {enabled: false}
       system.cpu.frequency: {enabled: false}
@@ -166,6 +168,7 @@ scrapers:
       system.memory.linux.pressure.time: {enabled: false}
       system.memory.unix.page_queue.usage: {enabled: true}
       system.memory.utilization: {enabled: false}
+      system.network.tcp.retransmissions: {enabled: false}
       system.paging.io: {enabled: false}
       system.paging.utilization: {enabled: false}
       system.process.limit: {enabled: false}
@@ -180,11 +183,6 @@ scrapers:
   disk:
   filesystem:
   network:
-    metrics:
-      system.network.dropped: {enabled: false}
-      system.network.errors: {enabled: false}
-      system.network.io: {enabled: false}
-      system.network.packets: {enabled: false}
   processes:
 `,
 	},
@@ -199,6 +197,8 @@ resource_attributes:
 scrapers:
   system:
     metrics:
+      hw.network.bandwidth.limit: {enabled: false}
+      hw.network.up: {enabled: false}
       system.boot.timestamp: {enabled: false}
       system.cpu.context_switches: {enabled: false}
       system.cpu.frequency: {enabled: false}
@@ -226,6 +226,11 @@ scrapers:
       system.memory.linux.slab.usage: {enabled: false}
       system.memory.usage: {enabled: false}
       system.memory.utilization: {enabled: false}
+      system.network.errors: {enabled: false}
+      system.network.io: {enabled: false}
+      system.network.packet.count: {enabled: false}
+      system.network.packet.dropped: {enabled: false}
+      system.network.tcp.retransmissions: {enabled: false}
       system.paging.faults: {enabled: false}
       system.paging.io: {enabled: false}
       system.paging.operations: {enabled: false}
@@ -260,6 +265,7 @@ scrapers:
   load:
   disk:
   filesystem:
+  network:
   processes:
   system:
 `,

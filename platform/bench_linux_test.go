@@ -7,6 +7,8 @@ import (
 	"context"
 	"fmt"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // BenchmarkSnapshot reads process tables of plain files with every field. It
@@ -50,4 +52,50 @@ func benchmark(b *testing.B, h *Host, n int) {
 	perProcess := 1 / float64(b.N) / float64(n)
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())*perProcess, "ns/process")
 	b.ReportMetric(float64(h.calls-before)*perProcess, "syscalls/process")
+}
+
+// BenchmarkNetwork reads the interfaces of a network with pairs of veth, as a
+// host of containers has them: what metrics take by default, with the addresses,
+// and by files.
+func BenchmarkNetwork(b *testing.B) {
+	if !inNetwork(b, "-test.run=^$", "-test.bench=^BenchmarkNetwork$") {
+		return
+	}
+	root := namespaceRoot(b)
+	const byDefault = NetworkIO | NetworkPackets | NetworkErrors | NetworkDropIn | NetworkDropOut | NetworkUp | NetworkSpeed
+	made := 0
+	for _, n := range []int{8, 1000} {
+		for ; made < n/2; made++ {
+			addVeth(b, fmt.Sprint("v", made), fmt.Sprint("w", made))
+		}
+		all := interfaces(b, openRoot(b, root), 0)
+		for _, i := range all {
+			setFlags(b, i.Index, unix.IFF_UP)
+		}
+		for name, way := range map[string]struct {
+			want  NetworkFields
+			files bool
+		}{"default": {byDefault, false}, "addresses": {byDefault | NetworkAddresses, false}, "files": {byDefault, true}} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				h := openRoot(b, root)
+				h.net = hostNetwork{looked: true, folder: "1/net/", own: !way.files, sysfs: true}
+				var list []NetworkInterface
+				read := func() {
+					var err error
+					if list, err = h.NetworkInterfaces(list[:0], way.want, nil); err != nil || len(list) != len(all) {
+						b.Fatal(err, len(list))
+					}
+				}
+				for range 2 * rotation {
+					read()
+				}
+				before := h.calls
+				b.ReportAllocs()
+				for b.Loop() {
+					read()
+				}
+				b.ReportMetric(float64(h.calls-before)/float64(b.N), "syscalls")
+			})
+		}
+	}
 }

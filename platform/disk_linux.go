@@ -36,8 +36,8 @@ type device struct {
 // Disks appends the block devices of the host that selects wants, all if it is
 // nil, to dst in the kernel's order (/proc/diskstats, /sys/class/block). All
 // fields but the size are always read; that costs a file of each device. A
-// kernel without block devices has none. What was read is answered also when
-// the error, which names the files, is not nil.
+// kernel without block devices has none. An error names the files; of those of
+// the sizes, all else is answered all the same.
 func (h *Host) Disks(dst []Disk, want DiskFields, selects func(*Disk) bool) ([]Disk, error) {
 	path := h.root.Proc + "/diskstats"
 	text, err := h.readFile(path, &h.buf)
@@ -51,11 +51,13 @@ func (h *Host) Disks(dst []Disk, want DiskFields, selects func(*Disk) bool) ([]D
 		disk string // the one that partitions may follow
 		here int
 		errs []error
+
+		before = len(dst)
 	)
 	h.disks.round++
 	for len(text) > 0 {
 		if text, err = procfs.NextDisk(text, &raw); err != nil {
-			return dst, fmt.Errorf("%s: %w: %w", path, ErrMalformed, err)
+			return dst[:before], fmt.Errorf("%s: %w: %w", path, ErrMalformed, err)
 		}
 		dev := h.device(&raw, disk)
 		if !partitionOf(disk, dev.name) {

@@ -48,8 +48,9 @@ type Host struct {
 	disks   disks
 	mounts  mounts
 
-	datagram []byte // of netlink
-	sockets  hostSockets
+	sockets hostSockets
+	net     hostNetwork
+	network network
 }
 
 // Open opens a host. The folder of processes must be there; all others are

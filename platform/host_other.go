@@ -80,6 +80,17 @@ func (*Host) Connections(dst []Socket, _ bool) ([]Socket, error) { return dst, E
 // SocketStat answers ErrNotSupported.
 func (*Host) SocketStat(*SocketStat) error { return ErrNotSupported }
 
+// NetworkInterfaces answers ErrNotSupported.
+func (*Host) NetworkInterfaces([]NetworkInterface, NetworkFields, func(*NetworkInterface) bool) ([]NetworkInterface, error) {
+	return nil, ErrNotSupported
+}
+
+// Protocols answers ErrNotSupported.
+func (*Host) Protocols(*Protocols, ProtocolFields) error { return ErrNotSupported }
+
+// Conntrack answers ErrNotSupported.
+func (*Host) Conntrack(*Conntrack, ConntrackFields) error { return ErrNotSupported }
+
 // PowerSupplies answers ErrNotSupported.
 func (*Host) PowerSupplies([]PowerSupply) ([]PowerSupply, error) { return nil, ErrNotSupported }
 

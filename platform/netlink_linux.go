@@ -25,35 +25,35 @@ var errInterrupted = errors.New("the dump was interrupted")
 // dump sends one netlink(7) request of a family for all there is, and calls
 // each with every message of the answer, which is valid until it returns. The
 // socket belongs to our network namespace, whatever the root is.
-func (h *Host) dump(family int, kind uint16, request []byte, each func(*netlink.Message) error) (err error) {
+func (a *access) dump(family int, kind uint16, request []byte, each func(*netlink.Message) error) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("netlink family %d, request %d: %w", family, kind, err)
 		}
 	}()
-	h.calls++
+	a.calls++
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, family)
 	if err != nil {
 		return netlinkError(err)
 	}
-	defer h.close(fd)
-	h.calls++
+	defer a.close(fd)
+	a.calls++
 	timeout := unix.NsecToTimeval(netlinkPatience.Nanoseconds())
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &timeout); err != nil {
 		return netlinkError(err)
 	}
-	h.calls++
+	a.calls++
 	message := netlink.AppendRequest(nil, kind, netlink.Dump, 1, request)
 	if err := unix.Sendto(fd, message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return netlinkError(err)
 	}
-	if len(h.datagram) == 0 { // the kernel takes as much as fits, 32 KiB at most
-		h.datagram = make([]byte, 32<<10)
+	if len(a.datagram) == 0 { // the kernel takes as much as fits, 32 KiB at most
+		a.datagram = make([]byte, 32<<10)
 	}
 	interrupted := false
 	for {
-		h.calls++
-		n, _, flags, from, err := unix.Recvmsg(fd, h.datagram, nil, 0)
+		a.calls++
+		n, _, flags, from, err := unix.Recvmsg(fd, a.datagram, nil, 0)
 		switch sender, ok := from.(*unix.SockaddrNetlink); {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -62,10 +62,10 @@ func (h *Host) dump(family int, kind uint16, request []byte, each func(*netlink.
 		case !ok || sender.Pid != 0: // not the kernel
 			continue
 		case flags&unix.MSG_TRUNC != 0:
-			return fmt.Errorf("%w: a message of over %d bytes", ErrMalformed, len(h.datagram))
+			return fmt.Errorf("%w: a message of over %d bytes", ErrMalformed, len(a.datagram))
 		}
 		var m netlink.Message
-		for b := h.datagram[:n]; len(b) > 0; {
+		for b := a.datagram[:n]; len(b) > 0; {
 			if b, err = netlink.Next(b, &m); err != nil {
 				return fmt.Errorf("%w: %w", ErrMalformed, err)
 			}

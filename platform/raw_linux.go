@@ -22,7 +22,10 @@ import (
 
 // access makes the system calls of one [Host] and counts them, which is what
 // the tests of the reading's cost go by.
-type access struct{ calls int }
+type access struct {
+	calls    int
+	datagram []byte // of netlink, as long as it is needed
+}
 
 const openFlags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE
 

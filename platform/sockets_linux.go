@@ -120,10 +120,9 @@ func (h *Host) walkSockets(paths bool, each func(*Socket)) (has [NumTransports]b
 		w.patience = walkPatience
 	}
 	w.deadline, w.paths, w.walked, w.each = begin.Add(w.patience), paths, 0, each
-	folder, ours := h.network()
 	var errs []error
 	for transport := range Transport(NumTransports) {
-		has[transport], err = h.walkTransport(transport, folder, ours)
+		has[transport], err = h.walkTransport(transport)
 		if errors.Is(err, ErrTimeoutExpired) {
 			now := time.Now()
 			w.rest = now.Add(walkRest * now.Sub(begin))
@@ -132,23 +131,6 @@ func (h *Host) walkSockets(paths bool, each func(*Socket)) (has [NumTransports]b
 		errs = append(errs, err)
 	}
 	return has, errors.Join(errs...)
-}
-
-// network is the folder of /proc with the network namespace of process 1, and
-// whether that is the one which this thread is in. A user who is not shown
-// process 1 (hidepid) is taken to be where it is.
-func (h *Host) network() (folder string, ours bool) {
-	if !h.procfs {
-		return "1/net/", false
-	}
-	// Each namespace has its files, and each file its number. The link ns/net
-	// tells as well, but only those who may trace process 1.
-	var theirs, own unix.Statx_t
-	if h.statx(h.proc, []byte("1/net/dev\x00"), 0, unix.STATX_INO, &theirs) != 0 && h.ownPIDs {
-		return "self/net/", true
-	}
-	errno := h.statx(unix.AT_FDCWD, []byte("/proc/thread-self/net/dev\x00"), 0, unix.STATX_INO, &own)
-	return "1/net/", errno == 0 && own.Ino == theirs.Ino
 }
 
 // given calls each with a socket. It answers an error when time is up.
@@ -160,9 +142,9 @@ func (w *hostSockets) given() error {
 	return nil
 }
 
-func (h *Host) walkTransport(transport Transport, folder string, ours bool) (bool, error) {
+func (h *Host) walkTransport(transport Transport) (bool, error) {
 	w := &h.sockets
-	if ours && !w.refused[transport] && h.answersDiag(transport) {
+	if h.hostNetwork().own && !w.refused[transport] && h.answersDiag(transport) {
 		before := w.walked
 		err := h.dumpSockets(transport)
 		switch {
@@ -176,11 +158,11 @@ func (h *Host) walkTransport(transport Transport, folder string, ours bool) (boo
 	}
 	switch transport {
 	case TCP:
-		return h.inetFiles(folder, transport, "tcp", "tcp6")
+		return h.inetFiles(transport, "tcp", "tcp6")
 	case UDP:
-		return h.inetFiles(folder, transport, "udp", "udp6")
+		return h.inetFiles(transport, "udp", "udp6")
 	}
-	return h.unixFile(folder)
+	return h.unixFile()
 }
 
 // diagModules answer sock_diag(7).
@@ -279,7 +261,7 @@ func (w *hostSockets) unixSocket(inode uint64, kind uint16, path []byte) {
 
 // inetFiles reads the sockets of a transport from files, of which a kernel
 // without IPv6 lacks one.
-func (h *Host) inetFiles(folder string, transport Transport, names ...string) (has bool, err error) {
+func (h *Host) inetFiles(transport Transport, names ...string) (has bool, err error) {
 	w, lines := &h.sockets, &h.table.inet
 	lines.Order = binary.NativeEndian
 	for _, name := range names {
@@ -292,7 +274,7 @@ func (h *Host) inetFiles(folder string, transport Transport, names ...string) (h
 				late = w.given()
 			}
 		}
-		there, err := h.walkFile(folder+name, func(b []byte) error { return cmp.Or(lines.Feed(b), late) }, lines.End)
+		there, err := h.walkFile(name, func(b []byte) error { return cmp.Or(lines.Feed(b), late) }, lines.End)
 		if err != nil {
 			return false, err
 		}
@@ -303,7 +285,7 @@ func (h *Host) inetFiles(folder string, transport Transport, names ...string) (h
 
 // unixFile reads the Unix sockets from their file. One without an inode is the
 // other end of a connection that waits to be accepted; sock_diag(7) has none.
-func (h *Host) unixFile(folder string) (bool, error) {
+func (h *Host) unixFile() (bool, error) {
 	w, lines := &h.sockets, &h.table.unix
 	lines.Reset()
 	var late error
@@ -313,12 +295,14 @@ func (h *Host) unixFile(folder string) (bool, error) {
 			late = w.given()
 		}
 	}
-	return h.walkFile(folder+"unix", func(b []byte) error { return cmp.Or(lines.Feed(b), late) }, lines.End)
+	return h.walkFile("unix", func(b []byte) error { return cmp.Or(lines.Feed(b), late) }, lines.End)
 }
 
-// walkFile feeds a file of /proc, chunk by chunk. It tells whether there is one.
+// walkFile feeds a file of the host's network, chunk by chunk. It tells whether
+// there is one.
 func (h *Host) walkFile(name string, feed func([]byte) error, end func() error) (bool, error) {
 	var err error
+	name = h.hostNetwork().folder + name
 	path := h.root.Proc + "/" + name
 	errno := h.streamAt(h.proc, append([]byte(name), 0), func(b []byte) bool {
 		err = feed(b)
@@ -342,7 +326,7 @@ func (h *Host) walkFile(name string, feed func([]byte) error, end func() error) 
 // sockstat6). What it does not count is not in stat.Got.
 func (h *Host) SocketStat(stat *SocketStat) error {
 	*stat = SocketStat{}
-	folder, _ := h.network()
+	folder := h.hostNetwork().folder
 	for _, name := range []string{"sockstat", "sockstat6"} {
 		err := h.read(folder+name, func(b []byte) error { return procfs.SockStat(b, stat.add) })
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -234,9 +234,7 @@ func TestOtherRootIsNotAsked(t *testing.T) {
 	tr := newTree(t)
 	tr.sockets()
 	tr.write("proc/1/net/dev", "")
-	folder, ours := tr.open().network()
-	assert.Equal(t, "1/net/", folder)
-	assert.False(t, ours)
+	assert.Equal(t, hostNetwork{looked: true, folder: "1/net/", sysfs: true}, *tr.open().hostNetwork())
 }
 
 // Who is not shown process 1 is taken to be where it is, if at all on this
@@ -244,13 +242,9 @@ func TestOtherRootIsNotAsked(t *testing.T) {
 func TestHiddenProcess1(t *testing.T) {
 	h := newTree(t).open()
 	h.procfs = true
-	folder, ours := h.network()
-	assert.Equal(t, "1/net/", folder)
-	assert.False(t, ours)
-	h.ownPIDs = true
-	folder, ours = h.network()
-	assert.Equal(t, "self/net/", folder)
-	assert.True(t, ours)
+	assert.Equal(t, hostNetwork{looked: true, folder: "1/net/", sysfs: true}, *h.hostNetwork())
+	h.net.looked, h.ownPIDs = false, true
+	assert.Equal(t, hostNetwork{looked: true, folder: "self/net/", own: true, sysfs: true}, *h.hostNetwork())
 }
 
 // Modules are not loaded by asking: only what is loaded, part of the kernel, or

@@ -320,9 +320,7 @@ func TestEveryState(t *testing.T) {
 
 	diag, files := live(t), live(t)
 	fromFiles(files)
-	folder, ours := diag.network()
-	assert.Equal(t, "1/net/", folder)
-	assert.True(t, ours)
+	assert.Equal(t, hostNetwork{looked: true, folder: "1/net/", own: true, sysfs: true}, *diag.hostNetwork())
 	for name, h := range map[string]*Host{"sock_diag": diag, "files": files} {
 		var list []Socket
 		for range 100 { // packets that were lost are sent again
@@ -572,7 +570,7 @@ func TestOtherNamespace(t *testing.T) {
 	}
 	read := func() (counts ConnectionCounts, ours bool) {
 		h := live(t)
-		_, ours = h.network()
+		ours = h.hostNetwork().own
 		require.NoError(t, h.ConnectionCounts(&counts))
 		return counts, ours
 	}

@@ -51,6 +51,9 @@ const (
 	ReadingSwaps
 	ReadingDisks
 	ReadingFilesystems
+	ReadingNetworkInterfaces
+	ReadingProtocols
+	ReadingConntrack
 	ReadingConnections
 	ReadingSocketStat
 	ReadingPowerSupplies
@@ -141,27 +144,30 @@ const (
 
 // readingSupport has a row for each Reading, in their order.
 var readingSupport = [numReadings]support{
-	ReadingBootTime:      {"boot_time", Linux, "/proc/stat", ""},
-	ReadingUptime:        {"uptime", Linux, "/proc/uptime", ""},
-	ReadingAwakeTime:     {"awake_time", Linux, "clock_gettime(2)", ""},
-	ReadingCPUTimes:      {"cpu_times", Linux, "/proc/stat", ""},
-	ReadingCPUCount:      {"cpu_count", Linux, "/proc/stat", ""},
-	ReadingPhysicalCPUs:  {"physical_cpus", Linux, "/sys/devices/system/cpu, /proc/cpuinfo", ""},
-	ReadingCPUFrequency:  {"cpu_frequency", Linux, "/sys/devices/system/cpu, /proc/cpuinfo", ""},
-	ReadingActivity:      {"activity", Linux, "/proc/stat", ""},
-	ReadingLoad:          {"load", Linux, "/proc/loadavg", ""},
-	ReadingPressure:      {"pressure", Linux, "/proc/pressure", "Linux 4.20, with pressure stall information on"},
-	ReadingLimits:        {"limits", Linux, "/proc/sys/kernel/pid_max, /proc/sys/kernel/threads-max, /proc/sys/fs/file-nr", ""},
-	ReadingMemory:        {"memory", Linux, "/proc/meminfo", ""},
-	ReadingPaging:        {"paging", Linux, "/proc/vmstat", ""},
-	ReadingSwaps:         {"swaps", Linux, "/proc/swaps", ""},
-	ReadingDisks:         {"disks", Linux, "/proc/diskstats, /sys/class/block", ""},
-	ReadingFilesystems:   {"filesystems", Linux, "/proc/1/mountinfo, statfs(2)", ""},
-	ReadingConnections:   {"connections", Linux, "sock_diag(7), /proc/1/net/tcp, /proc/1/net/udp, /proc/1/net/unix", "cheaper with the kernel modules tcp_diag, udp_diag, unix_diag"},
-	ReadingSocketStat:    {"socket_stat", Linux, "/proc/1/net/sockstat", ""},
-	ReadingPowerSupplies: {"power_supplies", Linux, "/sys/class/power_supply", ""},
-	ReadingHostName:      {"host_name", Linux, "uname(2), etc/hostname", ""},
-	ReadingHostID:        {"host_id", Linux, "etc/machine-id", ""},
+	ReadingBootTime:          {"boot_time", Linux, "/proc/stat", ""},
+	ReadingUptime:            {"uptime", Linux, "/proc/uptime", ""},
+	ReadingAwakeTime:         {"awake_time", Linux, "clock_gettime(2)", ""},
+	ReadingCPUTimes:          {"cpu_times", Linux, "/proc/stat", ""},
+	ReadingCPUCount:          {"cpu_count", Linux, "/proc/stat", ""},
+	ReadingPhysicalCPUs:      {"physical_cpus", Linux, "/sys/devices/system/cpu, /proc/cpuinfo", ""},
+	ReadingCPUFrequency:      {"cpu_frequency", Linux, "/sys/devices/system/cpu, /proc/cpuinfo", ""},
+	ReadingActivity:          {"activity", Linux, "/proc/stat", ""},
+	ReadingLoad:              {"load", Linux, "/proc/loadavg", ""},
+	ReadingPressure:          {"pressure", Linux, "/proc/pressure", "Linux 4.20, with pressure stall information on"},
+	ReadingLimits:            {"limits", Linux, "/proc/sys/kernel/pid_max, /proc/sys/kernel/threads-max, /proc/sys/fs/file-nr", ""},
+	ReadingMemory:            {"memory", Linux, "/proc/meminfo", ""},
+	ReadingPaging:            {"paging", Linux, "/proc/vmstat", ""},
+	ReadingSwaps:             {"swaps", Linux, "/proc/swaps", ""},
+	ReadingDisks:             {"disks", Linux, "/proc/diskstats, /sys/class/block", ""},
+	ReadingFilesystems:       {"filesystems", Linux, "/proc/1/mountinfo, statfs(2)", ""},
+	ReadingNetworkInterfaces: {"network_interfaces", Linux, "rtnetlink(7), /proc/1/net/dev, /sys/class/net", ""},
+	ReadingProtocols:         {"protocols", Linux, "/proc/net/snmp, /proc/net/snmp6", ""},
+	ReadingConntrack:         {"conntrack", Linux, "/proc/sys/net/netfilter", "the host's network namespace"},
+	ReadingConnections:       {"connections", Linux, "sock_diag(7), /proc/1/net/tcp, /proc/1/net/udp, /proc/1/net/unix", "cheaper with the kernel modules tcp_diag, udp_diag, unix_diag"},
+	ReadingSocketStat:        {"socket_stat", Linux, "/proc/1/net/sockstat", ""},
+	ReadingPowerSupplies:     {"power_supplies", Linux, "/sys/class/power_supply", ""},
+	ReadingHostName:          {"host_name", Linux, "uname(2), etc/hostname", ""},
+	ReadingHostID:            {"host_id", Linux, "etc/machine-id", ""},
 }
 
 // ThisOS is the column of the system that the code runs on; 0 for one that

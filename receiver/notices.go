@@ -53,11 +53,19 @@ func (n *notices) missing(on platform.OS, scrapers []named, cfg metadata.Resourc
 		add("scrapers::"+s.name, s.Missing(on))
 	}
 	var host []string
-	if cfg.HostID.Enabled && !platform.Supports(on, platform.ReadingHostID) {
-		host = append(host, "host.id")
-	}
-	if cfg.HostName.Enabled && !platform.Supports(on, platform.ReadingHostName) {
-		host = append(host, "host.name")
+	for _, a := range []struct {
+		key     string
+		enabled bool
+		reading platform.Reading
+	}{
+		{"host.id", cfg.HostID.Enabled, platform.ReadingHostID},
+		{"host.ip", cfg.HostIP.Enabled, platform.ReadingNetworkInterfaces},
+		{"host.mac", cfg.HostMac.Enabled, platform.ReadingNetworkInterfaces},
+		{"host.name", cfg.HostName.Enabled, platform.ReadingHostName},
+	} {
+		if a.enabled && !platform.Supports(on, a.reading) {
+			host = append(host, a.key)
+		}
 	}
 	add("resource_attributes", host)
 	if len(lines) > 0 {

@@ -25,7 +25,7 @@ func observeNotices() (*notices, observed) {
 
 func TestMissing(t *testing.T) {
 	cfg := metadata.DefaultResourceAttributesConfig()
-	cfg.HostID.Enabled = true
+	cfg.HostID.Enabled, cfg.HostIP.Enabled, cfg.HostMac.Enabled = true, true, true
 	scrapers := []named{
 		{"process", fakeScraper{lacks: []string{"process.a", "process.b"}}},
 		{"system", fakeScraper{}},
@@ -42,10 +42,10 @@ func TestMissing(t *testing.T) {
 
 	n.missing(0, scrapers[1:2], cfg)
 	assert.Equal(t, []line{{"info", message, map[string]any{
-		"resource_attributes": []any{"host.id", "host.name"},
+		"resource_attributes": []any{"host.id", "host.ip", "host.mac", "host.name"},
 	}}}, o.lines(), "a system that nothing is known of")
 
-	cfg.HostID.Enabled, cfg.HostName.Enabled = false, false
+	cfg = metadata.ResourceAttributesConfig{}
 	n.missing(0, scrapers[1:2], cfg)
 	n.missing(platform.Linux, scrapers[1:2], metadata.DefaultResourceAttributesConfig())
 	assert.Empty(t, o.lines(), "nothing is missing")

@@ -17,6 +17,10 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
+// othersSignals is how many signals may be queued meanwhile for other processes
+// of the same user, whose number it is.
+const othersSignals = 40
+
 // check compares one process: ours was read before and after theirs, so that
 // what moved meanwhile is told from what is wrong.
 type check struct {
@@ -316,7 +320,7 @@ var rows = []struct {
 	{platform.FieldSignalQueue, func(c *check) {
 		if c.got(platform.FieldSignalQueue, c.Proc.Status["SigQ"] != "") {
 			used, _, _ := strings.Cut(c.Proc.Status["SigQ"], "/")
-			between(c, "SigQ", number(c, used, 10), 2, func(p *platform.Process) uint64 { return p.More.SignalsQueued })
+			between(c, "SigQ", number(c, used, 10), othersSignals, func(p *platform.Process) uint64 { return p.More.SignalsQueued })
 		}
 	}},
 	{platform.FieldVPID, func(c *check) {

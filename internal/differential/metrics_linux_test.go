@@ -63,8 +63,10 @@ func TestMetrics(t *testing.T) {
 						low, high := min(b[key], a[key]), max(b[key], a[key])
 						slack := 1e-9 * math.Abs(v)
 						switch {
-						case metric == "process.linux.oom.score" || metric == "process.linux.signal.queued": // of all processes
+						case metric == "process.linux.oom.score": // of all processes
 							slack = 3
+						case metric == "process.linux.signal.queued":
+							slack = othersSignals
 						case movesWithOthers(key):
 							slack = sharable(t, others[pid])
 						}

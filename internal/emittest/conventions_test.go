@@ -68,6 +68,9 @@ var ownNames = []string{
 	"system.process.linux.blocked.count", "system.process.linux.runnable.count", "system.thread.count",
 	"system.disk.pending_operations", "system.disk.weighted_io_time", "system.filesystem.inode.usage",
 	"system.network.linux.socket.count",
+	"system.network.carrier_changes", "system.network.collisions", "system.network.conntrack.count", "system.network.conntrack.max",
+	"system.network.interface.address.info", "system.network.interface.duplex", "system.network.interface.mtu", "system.network.multicast",
+	"system.network.tcp.failed_attempts", "system.network.tcp.resets", "system.network.tcp.retransmissions", "system.network.udp.errors",
 }
 
 // TestConventions: what the semantic conventions have is named, measured and
@@ -94,6 +97,8 @@ func TestConventions(t *testing.T) {
 		systemconv.ProcessCreatedObservable{}, systemconv.UptimeObservable{},
 		systemconv.DiskIOObservable{}, systemconv.DiskIOTimeObservable{}, systemconv.DiskLimitObservable{}, systemconv.DiskMergedObservable{}, systemconv.DiskOperationTimeObservable{}, systemconv.DiskOperationsObservable{}, systemconv.FilesystemLimitObservable{}, systemconv.FilesystemUsageObservable{}, systemconv.FilesystemUtilizationObservable{},
 		systemconv.NetworkConnectionCount{},
+		systemconv.NetworkErrorsObservable{}, systemconv.NetworkIO{}, systemconv.NetworkPacketCountObservable{}, systemconv.NetworkPacketDroppedObservable{},
+		hwconv.NetworkBandwidthLimitObservable{}, hwconv.NetworkBandwidthUtilizationObservable{}, hwconv.NetworkUpObservable{},
 		hwconv.BatteryCharge{},
 	} {
 		conventions[i.Name()] = i

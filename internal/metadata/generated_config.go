@@ -28,6 +28,8 @@ func (rac *ResourceAttributeConfig) Unmarshal(parser *confmap.Conf) error {
 // ResourceAttributesConfig provides config for hostscope resource attributes.
 type ResourceAttributesConfig struct {
 	HostID   ResourceAttributeConfig `mapstructure:"host.id"`
+	HostIP   ResourceAttributeConfig `mapstructure:"host.ip"`
+	HostMac  ResourceAttributeConfig `mapstructure:"host.mac"`
 	HostName ResourceAttributeConfig `mapstructure:"host.name"`
 	OsType   ResourceAttributeConfig `mapstructure:"os.type"`
 }
@@ -35,6 +37,12 @@ type ResourceAttributesConfig struct {
 func DefaultResourceAttributesConfig() ResourceAttributesConfig {
 	return ResourceAttributesConfig{
 		HostID: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		HostIP: ResourceAttributeConfig{
+			Enabled: false,
+		},
+		HostMac: ResourceAttributeConfig{
 			Enabled: false,
 		},
 		HostName: ResourceAttributeConfig{

@@ -25,6 +25,8 @@ func TestResourceAttributesConfig(t *testing.T) {
 			name: "all_set",
 			want: ResourceAttributesConfig{
 				HostID:   ResourceAttributeConfig{Enabled: true},
+				HostIP:   ResourceAttributeConfig{Enabled: true},
+				HostMac:  ResourceAttributeConfig{Enabled: true},
 				HostName: ResourceAttributeConfig{Enabled: true},
 				OsType:   ResourceAttributeConfig{Enabled: true},
 			},
@@ -33,6 +35,8 @@ func TestResourceAttributesConfig(t *testing.T) {
 			name: "none_set",
 			want: ResourceAttributesConfig{
 				HostID:   ResourceAttributeConfig{Enabled: false},
+				HostIP:   ResourceAttributeConfig{Enabled: false},
+				HostMac:  ResourceAttributeConfig{Enabled: false},
 				HostName: ResourceAttributeConfig{Enabled: false},
 				OsType:   ResourceAttributeConfig{Enabled: false},
 			},

@@ -28,6 +28,20 @@ func (rb *ResourceBuilder) SetHostID(val string) {
 	}
 }
 
+// SetHostIP sets provided value as "host.ip" attribute.
+func (rb *ResourceBuilder) SetHostIP(val []any) {
+	if rb.config.HostIP.Enabled {
+		rb.res.Attributes().PutEmptySlice("host.ip").FromRaw(val)
+	}
+}
+
+// SetHostMac sets provided value as "host.mac" attribute.
+func (rb *ResourceBuilder) SetHostMac(val []any) {
+	if rb.config.HostMac.Enabled {
+		rb.res.Attributes().PutEmptySlice("host.mac").FromRaw(val)
+	}
+}
+
 // SetHostName sets provided value as "host.name" attribute.
 func (rb *ResourceBuilder) SetHostName(val string) {
 	if rb.config.HostName.Enabled {

@@ -14,6 +14,8 @@ func TestResourceBuilder(t *testing.T) {
 			cfg := loadResourceAttributesConfig(t, tt)
 			rb := NewResourceBuilder(cfg)
 			rb.SetHostID("host.id-val")
+			rb.SetHostIP([]any{"host.ip-item1", "host.ip-item2"})
+			rb.SetHostMac([]any{"host.mac-item1", "host.mac-item2"})
 			rb.SetHostName("host.name-val")
 			rb.SetOsType("os.type-val")
 
@@ -24,7 +26,7 @@ func TestResourceBuilder(t *testing.T) {
 			case "default":
 				assert.Equal(t, 2, res.Attributes().Len())
 			case "all_set":
-				assert.Equal(t, 3, res.Attributes().Len())
+				assert.Equal(t, 5, res.Attributes().Len())
 			case "none_set":
 				assert.Equal(t, 0, res.Attributes().Len())
 				return
@@ -35,6 +37,16 @@ func TestResourceBuilder(t *testing.T) {
 			assert.Equal(t, tt == "all_set", ok)
 			if ok {
 				assert.Equal(t, "host.id-val", hostIDAttrVal.Str())
+			}
+			hostIPAttrVal, ok := res.Attributes().Get("host.ip")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, []any{"host.ip-item1", "host.ip-item2"}, hostIPAttrVal.Slice().AsRaw())
+			}
+			hostMacAttrVal, ok := res.Attributes().Get("host.mac")
+			assert.Equal(t, tt == "all_set", ok)
+			if ok {
+				assert.Equal(t, []any{"host.mac-item1", "host.mac-item2"}, hostMacAttrVal.Slice().AsRaw())
 			}
 			hostNameAttrVal, ok := res.Attributes().Get("host.name")
 			assert.True(t, ok)

@@ -19,6 +19,7 @@ type Config struct {
 
 	Disk       DiskConfig       `mapstructure:"disk"`
 	Filesystem FilesystemConfig `mapstructure:"filesystem"`
+	Network    NetworkConfig    `mapstructure:"network"`
 }
 
 // DiskConfig selects the disks: those that any block of Include matches, and
@@ -57,9 +58,26 @@ type FilesystemBlock struct {
 	MountPoints []string `mapstructure:"mount_points"` // as in system.filesystem.mountpoint
 }
 
+// NetworkConfig selects the network interfaces: those that any block of Include
+// matches, and none of Exclude. Without Include they are all.
+type NetworkConfig struct {
+	Include match.Blocks[NetworkBlock] `mapstructure:"include"`
+	Exclude match.Blocks[NetworkBlock] `mapstructure:"exclude"`
+	// Nowrap adds what a counter had before it was reset to what it counts
+	// then, so that it never falls. Otherwise it starts anew.
+	Nowrap bool `mapstructure:"nowrap"`
+}
+
+// NetworkBlock is a set of criteria for network interfaces.
+type NetworkBlock struct {
+	MatchType match.Type `mapstructure:"match_type"`
+	// Interfaces are names of network interfaces, such as eth0.
+	Interfaces []string `mapstructure:"interfaces"`
+}
+
 // NewConfig gives the defaults.
 func NewConfig() Config {
-	return Config{Metrics: metadata.DefaultMetricsConfig()}
+	return Config{Metrics: metadata.DefaultMetricsConfig(), Network: NetworkConfig{Nowrap: true}}
 }
 
 // Validate reports what cannot work, with the key that says so.
@@ -72,7 +90,8 @@ func (c *Config) Validate() error {
 	}
 	_, disk := newFilter(c.Disk.Include, c.Disk.Exclude)
 	_, filesystem := newFilter(c.Filesystem.Include, c.Filesystem.Exclude)
-	for key, err := range map[string]error{"disk": disk, "filesystem": filesystem} {
+	_, network := newFilter(c.Network.Include, c.Network.Exclude)
+	for key, err := range map[string]error{"disk": disk, "filesystem": filesystem, "network": network} {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s::%w", key, err))
 		}

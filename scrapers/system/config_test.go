@@ -57,12 +57,15 @@ func TestConfigRefuses(t *testing.T) {
 // TestFilterRefuses: an error names the key.
 func TestFilterRefuses(t *testing.T) {
 	for yaml, want := range map[string]string{
-		`disk: {include: {devices: [sda]}}`:                      `disk::include::0: "match_type": "" is neither strict nor regexp`,
-		`disk: {include: []}`:                                    `disk::include: must not be empty`,
-		`disk: {exclude: {match_type: regexp, devices: ['(']}}`:  `disk::exclude::0: "devices": error parsing regexp`,
-		`filesystem: {include: [{match_type: strict}]}`:          `filesystem::include::0: give at least one of devices, types, mount_points`,
-		`filesystem: {exclude: {match_type: strict, types: []}}`: `filesystem::exclude::0: "types": must not be empty`,
-		`filesystem: {paths: [data]}`:                            `"filesystem::paths": "data" is not an absolute path`,
+		`disk: {include: {devices: [sda]}}`:                                  `disk::include::0: "match_type": "" is neither strict nor regexp`,
+		`disk: {include: []}`:                                                `disk::include: must not be empty`,
+		`disk: {exclude: {match_type: regexp, devices: ['(']}}`:              `disk::exclude::0: "devices": error parsing regexp`,
+		`filesystem: {include: [{match_type: strict}]}`:                      `filesystem::include::0: give at least one of devices, types, mount_points`,
+		`filesystem: {exclude: {match_type: strict, types: []}}`:             `filesystem::exclude::0: "types": must not be empty`,
+		`network: {exclude: {match_type: regexp, interfaces: [^veth, '[']}}`: `network::exclude::0: "interfaces": error parsing regexp`,
+		`network: {include: [{match_type: strict, devices: [eth0]}]}`:        `devices`,
+		`network: {include: [{match_type: strict}]}`:                         `network::include::0: give at least one of interfaces`,
+		`filesystem: {paths: [data]}`:                                        `"filesystem::paths": "data" is not an absolute path`,
 	} {
 		_, err := configured(t, yaml)
 		assert.ErrorContains(t, err, want, yaml)

@@ -3,20 +3,23 @@
 
 package system
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
-// counters are the counters of devices of one kind: N of each, by the name of
-// the device. A counter of a kernel is reset when its device is made anew or
+// counters are the counters of devices of one kind: N of each, by what stays
+// the same of a device, K. A counter of a kernel is reset when its device is made anew or
 // its driver is loaded again, and some wrap. What is emitted of one device must
 // not fall without a new start, and a sum over devices must not fall when one
 // of them goes.
-type counters[N any] struct {
+type counters[K comparable, N any] struct {
 	// nowrap adds what a counter has lost to all that it counts later.
 	nowrap bool
 	// values gives the counters of a device.
 	values func(*N) []uint64
 
-	devices map[string]*series[N]
+	devices map[K]*series[N]
 	// gone is what devices counted that are there no more.
 	gone N
 	last time.Time // of the scrape before
@@ -34,14 +37,14 @@ type series[N any] struct {
 }
 
 // begin starts a scrape.
-func (c *counters[N]) begin() {
+func (c *counters[K, N]) begin() {
 	if c.devices == nil {
-		c.devices = map[string]*series[N]{}
+		c.devices = map[K]*series[N]{}
 	}
 }
 
 // update takes what a device counts now.
-func (c *counters[N]) update(device string, now time.Time, raw *N) *series[N] {
+func (c *counters[K, N]) update(device K, now time.Time, raw *N) *series[N] {
 	s, known := c.devices[device]
 	if !known {
 		s = new(series[N])
@@ -52,6 +55,9 @@ func (c *counters[N]) update(device string, now time.Time, raw *N) *series[N] {
 	}
 	last, offset, total := c.values(&s.raw), c.values(&s.offset), c.values(&s.Total)
 	for i, v := range c.values(raw) {
+		if v > math.MaxInt64 { // a driver that has counted below zero
+			v = last[i]
+		}
 		if v < last[i] {
 			if c.nowrap {
 				offset[i] += last[i]
@@ -66,9 +72,18 @@ func (c *counters[N]) update(device string, now time.Time, raw *N) *series[N] {
 	return s
 }
 
+// before is what a device had counted when it was last updated, for what is not
+// known of it now; zeros of a new one.
+func (c *counters[K, N]) before(device K) (raw N) {
+	if s := c.devices[device]; s != nil {
+		raw = s.raw
+	}
+	return raw
+}
+
 // end ends a scrape: what was not updated in it is gone, and counts anew
 // should it come back.
-func (c *counters[N]) end(now time.Time) {
+func (c *counters[K, N]) end(now time.Time) {
 	gone := c.values(&c.gone)
 	for device, s := range c.devices {
 		if !s.seen.Equal(now) {

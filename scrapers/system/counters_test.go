@@ -4,6 +4,7 @@
 package system
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -12,12 +13,12 @@ import (
 
 type pair [2]uint64
 
-func newPairs(nowrap bool) *counters[pair] {
-	return &counters[pair]{nowrap: nowrap, values: func(p *pair) []uint64 { return p[:] }}
+func newPairs(nowrap bool) *counters[string, pair] {
+	return &counters[string, pair]{nowrap: nowrap, values: func(p *pair) []uint64 { return p[:] }}
 }
 
 // scrapePairs is one scrape of the devices that are there.
-func scrapePairs(c *counters[pair], now time.Time, raw map[string]pair) map[string]pair {
+func scrapePairs(c *counters[string, pair], now time.Time, raw map[string]pair) map[string]pair {
 	c.begin()
 	totals := map[string]pair{}
 	for device, v := range raw {
@@ -40,6 +41,16 @@ func TestNowrap(t *testing.T) {
 	}
 	assert.Zero(t, wrapped.devices["eth0"].start, "since boot")
 	assert.Equal(t, boot.Add(time.Minute), raw.devices["eth0"].start, "since the last scrape before the fall")
+}
+
+// TestBelowZero: what cannot be has not moved.
+func TestBelowZero(t *testing.T) {
+	c := newPairs(true)
+	for i, v := range []uint64{5, math.MaxUint64, 6, math.MaxInt64} {
+		want := []uint64{5, 5, 6, math.MaxInt64}[i]
+		assert.Equal(t, map[string]pair{"eth0": {want, 0}}, scrapePairs(c, boot.Add(time.Duration(i)*time.Minute), map[string]pair{"eth0": {v, 0}}))
+	}
+	assert.Equal(t, map[string]pair{"new": {0, 0}}, scrapePairs(c, boot.Add(time.Hour), map[string]pair{"new": {math.MaxUint64, 0}}))
 }
 
 // TestDevicesComeAndGo: one that comes later counts from then, one that comes

@@ -56,7 +56,7 @@ func countsOf(d *platform.Disk) diskCounts {
 type diskState struct {
 	filter   filter
 	want     platform.DiskFields
-	counters counters[diskCounts]
+	counters counters[string, diskCounts]
 	buf      []platform.Disk
 	series   []*series[diskCounts]
 }
@@ -93,7 +93,9 @@ func (s *Scraper) readDisks(t *tick) error {
 	if list != nil {
 		s.disk.buf = list
 	}
-	t.disks.list = list
+	if t.disks.list = list; err != nil && len(list) == 0 {
+		t.disks.list = nil // they are not gone
+	}
 	return err
 }
 

@@ -30,6 +30,10 @@ func (b FilesystemBlock) criteria() (match.Type, []criterion) {
 	return b.MatchType, []criterion{{"devices", b.Devices}, {"types", b.Types}, {"mount_points", b.MountPoints}}
 }
 
+func (b NetworkBlock) criteria() (match.Type, []criterion) {
+	return b.MatchType, []criterion{{"interfaces", b.Interfaces}}
+}
+
 // filter is include and exclude, compiled. The zero value selects everything.
 type filter struct {
 	include, exclude [][]*match.List

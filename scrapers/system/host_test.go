@@ -199,6 +199,10 @@ func TestReadingInParts(t *testing.T) {
 		{"system.paging.utilization", "enabled: true", platform.ReadingMemory, 0},
 		{"system.paging.utilization", "attributes: [system.device]", platform.ReadingSwaps, 0},
 		{"system.paging.utilization", "aggregation_strategy: min", platform.ReadingSwaps, 0},
+		{"system.network.tcp.resets", "enabled: true", platform.ReadingProtocols, uint8(platform.ProtocolTCP)},
+		{"system.network.udp.errors", "enabled: true", platform.ReadingProtocols, uint8(platform.ProtocolUDP)},
+		{"system.network.conntrack.count", "enabled: true", platform.ReadingConntrack, uint8(platform.ConntrackCount)},
+		{"system.network.conntrack.max", "enabled: true", platform.ReadingConntrack, uint8(platform.ConntrackMax)},
 	} {
 		h, snap := full()
 		s := scraperOn(t, platform.Linux, h, only(tt.metric, tt.config))

@@ -68,6 +68,9 @@ type tick struct {
 	connections platform.ConnectionCounts
 	sockets     []platform.Socket
 	socketStat  platform.SocketStat
+	network     networkTick
+	protocols   protocolTick
+	conntrack   platform.Conntrack
 }
 
 // begin forgets the last scrape, but for the memory that it used.
@@ -77,7 +80,8 @@ func (t *tick) begin(ctx context.Context, snap *platform.Snapshot) {
 
 // metrics is the table, by topic.
 var metrics = slices.Concat(
-	timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, diskMetrics, filesystemMetrics, connectionMetrics, processMetrics,
+	timeMetrics, cpuMetrics, activityMetrics, loadMetrics, memoryMetrics, pagingMetrics, diskMetrics, filesystemMetrics,
+	networkMetrics, protocolMetrics, connectionMetrics, processMetrics,
 )
 
 // readings say how what is not in the snapshot is read of the host, at most
@@ -99,11 +103,18 @@ var readings = map[platform.Reading]func(*Scraper, *tick) error{
 	platform.ReadingLimits: func(s *Scraper, t *tick) error {
 		return s.host.Limits(&t.limits, platform.LimitFields(s.parts(platform.ReadingLimits)))
 	},
-	platform.ReadingMemory:      func(s *Scraper, t *tick) error { return s.host.Memory(&t.memory) },
-	platform.ReadingPaging:      func(s *Scraper, t *tick) error { return s.host.Paging(&t.paging) },
-	platform.ReadingSwaps:       func(s *Scraper, t *tick) (err error) { t.swaps, err = s.host.Swaps(t.swaps); return err },
-	platform.ReadingDisks:       (*Scraper).readDisks,
-	platform.ReadingFilesystems: (*Scraper).readFilesystems,
+	platform.ReadingMemory:            func(s *Scraper, t *tick) error { return s.host.Memory(&t.memory) },
+	platform.ReadingPaging:            func(s *Scraper, t *tick) error { return s.host.Paging(&t.paging) },
+	platform.ReadingSwaps:             func(s *Scraper, t *tick) (err error) { t.swaps, err = s.host.Swaps(t.swaps); return err },
+	platform.ReadingDisks:             (*Scraper).readDisks,
+	platform.ReadingFilesystems:       (*Scraper).readFilesystems,
+	platform.ReadingNetworkInterfaces: (*Scraper).readNetwork,
+	platform.ReadingProtocols: func(s *Scraper, t *tick) error {
+		return s.host.Protocols(&t.protocols.Protocols, platform.ProtocolFields(s.parts(platform.ReadingProtocols)))
+	},
+	platform.ReadingConntrack: func(s *Scraper, t *tick) error {
+		return s.host.Conntrack(&t.conntrack, platform.ConntrackFields(s.parts(platform.ReadingConntrack)))
+	},
 	platform.ReadingConnections: (*Scraper).readConnections,
 	platform.ReadingSocketStat:  func(s *Scraper, t *tick) error { return s.host.SocketStat(&t.socketStat) },
 }

@@ -26,6 +26,7 @@ type Scraper struct {
 	on      platform.OS
 	scope   *emit.Scope
 	metrics []enabledMetric
+	plan    []platform.Reading // what they take that is not in the snapshot
 	tick    tick
 	// read reads one row of readings; tests have another.
 	read func(platform.Reading, *tick) error
@@ -38,6 +39,8 @@ type Scraper struct {
 	disk        diskState
 	filesystems filesystemState
 	connections connectionState
+	network     networkState
+	protocols   counters[struct{}, protocolCounts]
 }
 
 // enabledMetric is a row of the table with the recorder of its metric.
@@ -62,22 +65,30 @@ func newScraper(on platform.OS, cfg *Config, version string) (*Scraper, error) {
 		return nil, err
 	}
 	s := &Scraper{
-		on:    on,
-		scope: emit.NewScope(catalog, cfg.Metrics, version),
-		cpu:   newCPUState(),
+		on:        on,
+		scope:     emit.NewScope(catalog, cfg.Metrics, version),
+		cpu:       newCPUState(),
+		protocols: newProtocolCounters(),
 	}
 	disk, err1 := newDiskState(cfg)
 	filesystems, err2 := newFilesystemState(cfg)
-	if err := errors.Join(err1, err2); err != nil {
+	network, err3 := newNetworkState(cfg)
+	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	s.disk, s.filesystems = disk, filesystems
+	s.disk, s.filesystems, s.network = disk, filesystems, network
 	s.read = func(r platform.Reading, t *tick) error { return readings[r](s, t) }
 	for i := range metrics {
 		if points := s.scope.Points(metrics[i].name); points.Enabled() {
 			s.metrics = append(s.metrics, enabledMetric{&metrics[i], points})
 		}
 	}
+	for _, r := range slices.Sorted(maps.Keys(readings)) {
+		if s.needs(r) {
+			s.plan = append(s.plan, r)
+		}
+	}
+	s.network.wantAddresses(s.metrics)
 	return s, nil
 }
 
@@ -118,15 +129,12 @@ func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume f
 	return err
 }
 
-// readAll reads what the enabled metrics take and the snapshot does not have.
+// readAll reads what is planned.
 func (s *Scraper) readAll(ctx context.Context, snap *platform.Snapshot) (*tick, error) {
 	t := &s.tick
 	t.begin(ctx, snap)
 	var errs []error
-	for _, r := range slices.Sorted(maps.Keys(readings)) {
-		if !s.needs(r) {
-			continue
-		}
+	for _, r := range s.plan {
 		if err := s.read(r, t); err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", r, err))
 		}

@@ -423,7 +423,8 @@ func TestPayForWhatIsEnabled(t *testing.T) {
 		fields platform.Fields
 	}{
 		"all": {platform.Linux, "", []string{
-			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging", "disks", "filesystems", "connections",
+			"uptime", "physical_cpus", "cpu_frequency", "load", "pressure", "limits", "memory", "paging", "disks", "filesystems",
+			"network_interfaces", "protocols", "connections",
 		}, platform.FieldState},
 		"sockets":   {platform.Linux, only("system.network.linux.socket.count", "enabled: true"), []string{"socket_stat"}, 0},
 		"addresses": {platform.Linux, only(connectionCount, "attributes: [network.peer.address]"), []string{"connections"}, 0},
@@ -457,6 +458,8 @@ func TestMissingAndUses(t *testing.T) {
 		"system.paging.usage", "system.paging.utilization",
 		"system.disk.io", "system.disk.io_time", "system.disk.merged", "system.disk.operation_time", "system.disk.operations",
 		"system.filesystem.inode.usage", "system.filesystem.usage", "system.filesystem.utilization",
+		"system.network.io", "system.network.packet.count", "system.network.errors", "system.network.packet.dropped",
+		"hw.network.up", "hw.network.bandwidth.limit", "system.network.tcp.retransmissions",
 		"system.network.connection.count", "system.process.count",
 	}, s.Missing(0))
 	for _, os := range platform.Systems {

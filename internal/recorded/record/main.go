@@ -7,7 +7,8 @@
 //	go run ./internal/recorded/record -name nas -pids 1,2,self > testdata/hosts/nas.txtar
 //
 // The names of the host and of its users, the machine ID, serial numbers,
-// addresses, arguments and the paths of open files are replaced by others.
+// addresses, also those of network cards, arguments and the paths of open files
+// are replaced by others.
 package main
 
 import (

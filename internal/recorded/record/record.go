@@ -38,6 +38,7 @@ var ofHost = []string{
 	"proc/stat", "proc/meminfo", "proc/uptime", "proc/loadavg", "proc/vmstat", "proc/swaps", "proc/cpuinfo",
 	"proc/pressure/cpu", "proc/pressure/memory", "proc/pressure/io",
 	"proc/diskstats", "proc/filesystems", "proc/1/mountinfo",
+	"proc/1/net/snmp", "proc/1/net/snmp6", "proc/sys/net/netfilter/nf_conntrack_count", "proc/sys/net/netfilter/nf_conntrack_max",
 	"proc/sys/kernel/hostname", "proc/sys/kernel/pid_max", "proc/sys/kernel/threads-max", "proc/sys/fs/file-nr",
 	"proc/1/net/tcp", "proc/1/net/tcp6", "proc/1/net/udp", "proc/1/net/udp6", "proc/1/net/unix", "proc/1/net/sockstat", "proc/1/net/sockstat6",
 	"etc/hostname", "etc/machine-id",
@@ -60,7 +61,7 @@ func (r *recorder) record(pids []string) (*recorded.Host, error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(r.passwd(), r.power(), r.cpus(), r.disks(), r.machine(host)); err != nil {
+	if err := errors.Join(r.passwd(), r.power(), r.cpus(), r.disks(), r.network(), r.machine(host)); err != nil {
 		return nil, err
 	}
 	host.Files = r.files
@@ -194,9 +195,33 @@ func (r *recorder) disks() error {
 	return errors.Join(errs...)
 }
 
-// gone tells whether what was to be read is not there, no longer, or not now.
+// ofInterface are the files of one network interface.
+var ofInterface = []string{"operstate", "flags", "mtu", "carrier_changes", "speed", "duplex", "address", "broadcast"}
+
+// network adds the network interfaces of the first process. In sysfs each is a
+// link to a folder.
+func (r *recorder) network() error {
+	const dir = "sys/class/net"
+	errs := []error{r.file("proc/1/net/dev")}
+	entries, err := os.ReadDir(r.path(dir))
+	if !gone(err) {
+		errs = append(errs, err)
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() { // bonding_masters
+			continue
+		}
+		for _, name := range ofInterface {
+			errs = append(errs, r.file(dir+"/"+e.Name()+"/"+name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// gone tells whether what was to be read is not there, no longer, or not now:
+// the speed of a link that is down is invalid.
 func gone(err error) bool {
-	for _, is := range []error{fs.ErrNotExist, syscall.ESRCH, syscall.EOPNOTSUPP, syscall.EAGAIN, syscall.EBUSY, os.ErrDeadlineExceeded} {
+	for _, is := range []error{fs.ErrNotExist, syscall.ESRCH, syscall.EOPNOTSUPP, syscall.EAGAIN, syscall.EBUSY, syscall.EINVAL, os.ErrDeadlineExceeded} {
 		if errors.Is(err, is) {
 			return true
 		}

@@ -166,6 +166,10 @@ secret\0\
 POWER_SUPPLY_NAME=BAT0
 POWER_SUPPLY_SERIAL_NUMBER=31337
 POWER_SUPPLY_TYPE=Battery
+-- sys/class/net/eth0/address --
+3c:ec:ef:10:20:0a
+-- sys/class/net/lo/address --
+00:00:00:00:00:00
 `), 0o600))
 	r := recorder{root: materialise(t, file), name: "m"}
 	host, err := r.record([]string{"7"})
@@ -228,6 +232,10 @@ user1:x:1001:1001:::
 POWER_SUPPLY_NAME=BAT0
 POWER_SUPPLY_SERIAL_NUMBER=0
 POWER_SUPPLY_TYPE=Battery
+-- sys/class/net/eth0/address --
+02:00:00:00:00:01
+-- sys/class/net/lo/address --
+00:00:00:00:00:00
 `, files)
 
 	r = recorder{root: r.root, name: "m", private: true}
@@ -235,7 +243,7 @@ POWER_SUPPLY_TYPE=Battery
 	require.NoError(t, err)
 	text, err = host.Format()
 	require.NoError(t, err)
-	for _, own := range []string{"fort-knox", "86a91de1", "Joe Doe", "secret", "diary.txt", "31337"} {
+	for _, own := range []string{"fort-knox", "86a91de1", "Joe Doe", "secret", "diary.txt", "31337", "3c:ec:ef"} {
 		assert.Contains(t, string(text), own)
 	}
 }

@@ -22,7 +22,8 @@ import (
 // machineID stands for that of any machine.
 const machineID = "0123456789abcdef0123456789abcdef\n"
 
-// scrub replaces what is private in a file. Doing it twice changes nothing.
+// scrub replaces what is private in a file. Doing it twice changes nothing. The
+// name of a network interface may have its address in it: enx….
 func (r *recorder) scrub(name string, data []byte) []byte {
 	switch path.Base(name) {
 	case "hostname":
@@ -47,6 +48,8 @@ func (r *recorder) scrub(name string, data []byte) []byte {
 		return r.connections(data)
 	case "unix":
 		return unixSockets(data)
+	case "address":
+		return hardware(data)
 	}
 	return data
 }
@@ -120,6 +123,20 @@ func board(data []byte) []byte {
 		out = append(out, line...)
 	}
 	return out
+}
+
+// hardware replaces the address of a network interface, but for its length and
+// for none.
+func hardware(data []byte) []byte {
+	octets := bytes.Split(bytes.TrimSpace(data), []byte(":"))
+	if len(octets) < 6 || len(bytes.Trim(data, "0:\n")) == 0 {
+		return data
+	}
+	for i := range octets {
+		octets[i] = []byte("00")
+	}
+	octets[0], octets[len(octets)-1] = []byte("02"), []byte("01")
+	return append(bytes.Join(octets, []byte(":")), '\n')
 }
 
 // swapFiles replaces the paths of files that are swapped to; devices have none.

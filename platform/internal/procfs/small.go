@@ -43,6 +43,15 @@ func Number(b []byte) (int64, error) {
 	return n, nil
 }
 
+// Unsigned is Number for what is never below 0.
+func Unsigned(b []byte) (uint64, error) {
+	n, err := Number(b)
+	if n < 0 {
+		return 0, parse.ErrSyntax
+	}
+	return uint64(n), err
+}
+
 // FileNr decodes /proc/sys/fs/file-nr: how many open files there are, how many
 // of those are not in use (none since Linux 2.6), and how many there may be,
 // which is [math.MaxInt64] for any number.

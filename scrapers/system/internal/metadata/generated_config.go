@@ -65,6 +65,171 @@ func (ms *HwCPUSpeedLimitMetricConfig) Validate() error {
 	return nil
 }
 
+// HwNetworkBandwidthLimitMetricAttributeKey specifies the key of an attribute for the hw.network.bandwidth.limit metric.
+type HwNetworkBandwidthLimitMetricAttributeKey string
+
+const (
+	HwNetworkBandwidthLimitMetricAttributeKeyHwID                      HwNetworkBandwidthLimitMetricAttributeKey = "hw.id"
+	HwNetworkBandwidthLimitMetricAttributeKeyHwName                    HwNetworkBandwidthLimitMetricAttributeKey = "hw.name"
+	HwNetworkBandwidthLimitMetricAttributeKeyNetworkInterfaceName      HwNetworkBandwidthLimitMetricAttributeKey = "network.interface.name"
+	HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkPhysicalAddress  HwNetworkBandwidthLimitMetricAttributeKey = "hw.network.physical_address"
+	HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkLogicalAddresses HwNetworkBandwidthLimitMetricAttributeKey = "hw.network.logical_addresses"
+)
+
+// HwNetworkBandwidthLimitMetricConfig provides config for the hw.network.bandwidth.limit metric.
+type HwNetworkBandwidthLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwNetworkBandwidthLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwNetworkBandwidthLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwNetworkBandwidthLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwNetworkBandwidthLimitMetricAttributeKeyHwID, HwNetworkBandwidthLimitMetricAttributeKeyHwName, HwNetworkBandwidthLimitMetricAttributeKeyNetworkInterfaceName, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkLogicalAddresses:
+		default:
+			return fmt.Errorf("metric hw.network.bandwidth.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, network.interface.name, hw.network.physical_address, hw.network.logical_addresses]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwNetworkBandwidthLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.network.bandwidth.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwNetworkBandwidthUtilizationMetricAttributeKey specifies the key of an attribute for the hw.network.bandwidth.utilization metric.
+type HwNetworkBandwidthUtilizationMetricAttributeKey string
+
+const (
+	HwNetworkBandwidthUtilizationMetricAttributeKeyHwID                      HwNetworkBandwidthUtilizationMetricAttributeKey = "hw.id"
+	HwNetworkBandwidthUtilizationMetricAttributeKeyHwName                    HwNetworkBandwidthUtilizationMetricAttributeKey = "hw.name"
+	HwNetworkBandwidthUtilizationMetricAttributeKeyNetworkInterfaceName      HwNetworkBandwidthUtilizationMetricAttributeKey = "network.interface.name"
+	HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkPhysicalAddress  HwNetworkBandwidthUtilizationMetricAttributeKey = "hw.network.physical_address"
+	HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkLogicalAddresses HwNetworkBandwidthUtilizationMetricAttributeKey = "hw.network.logical_addresses"
+)
+
+// HwNetworkBandwidthUtilizationMetricConfig provides config for the hw.network.bandwidth.utilization metric.
+type HwNetworkBandwidthUtilizationMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwNetworkBandwidthUtilizationMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwNetworkBandwidthUtilizationMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwNetworkBandwidthUtilizationMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwNetworkBandwidthUtilizationMetricAttributeKeyHwID, HwNetworkBandwidthUtilizationMetricAttributeKeyHwName, HwNetworkBandwidthUtilizationMetricAttributeKeyNetworkInterfaceName, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkLogicalAddresses:
+		default:
+			return fmt.Errorf("metric hw.network.bandwidth.utilization doesn't have an attribute %v, valid attributes: [hw.id, hw.name, network.interface.name, hw.network.physical_address, hw.network.logical_addresses]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwNetworkBandwidthUtilizationMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.network.bandwidth.utilization metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwNetworkUpMetricAttributeKey specifies the key of an attribute for the hw.network.up metric.
+type HwNetworkUpMetricAttributeKey string
+
+const (
+	HwNetworkUpMetricAttributeKeyHwID                      HwNetworkUpMetricAttributeKey = "hw.id"
+	HwNetworkUpMetricAttributeKeyHwName                    HwNetworkUpMetricAttributeKey = "hw.name"
+	HwNetworkUpMetricAttributeKeyNetworkInterfaceName      HwNetworkUpMetricAttributeKey = "network.interface.name"
+	HwNetworkUpMetricAttributeKeyHwNetworkPhysicalAddress  HwNetworkUpMetricAttributeKey = "hw.network.physical_address"
+	HwNetworkUpMetricAttributeKeyHwNetworkLogicalAddresses HwNetworkUpMetricAttributeKey = "hw.network.logical_addresses"
+)
+
+// HwNetworkUpMetricConfig provides config for the hw.network.up metric.
+type HwNetworkUpMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                          `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwNetworkUpMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwNetworkUpMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwNetworkUpMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwNetworkUpMetricAttributeKeyHwID, HwNetworkUpMetricAttributeKeyHwName, HwNetworkUpMetricAttributeKeyNetworkInterfaceName, HwNetworkUpMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkUpMetricAttributeKeyHwNetworkLogicalAddresses:
+		default:
+			return fmt.Errorf("metric hw.network.up doesn't have an attribute %v, valid attributes: [hw.id, hw.name, network.interface.name, hw.network.physical_address, hw.network.logical_addresses]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwNetworkUpMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.network.up metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // SystemAwakeTimeMetricConfig provides config for the system.awake.time metric.
 type SystemAwakeTimeMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -1850,6 +2015,102 @@ func (ms *SystemMemoryUtilizationMetricConfig) Validate() error {
 	return nil
 }
 
+// SystemNetworkCarrierChangesMetricAttributeKey specifies the key of an attribute for the system.network.carrier_changes metric.
+type SystemNetworkCarrierChangesMetricAttributeKey string
+
+const (
+	SystemNetworkCarrierChangesMetricAttributeKeyNetworkInterfaceName SystemNetworkCarrierChangesMetricAttributeKey = "network.interface.name"
+)
+
+// SystemNetworkCarrierChangesMetricConfig provides config for the system.network.carrier_changes metric.
+type SystemNetworkCarrierChangesMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                          `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkCarrierChangesMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkCarrierChangesMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkCarrierChangesMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkCarrierChangesMetricAttributeKeyNetworkInterfaceName:
+		default:
+			return fmt.Errorf("metric system.network.carrier_changes doesn't have an attribute %v, valid attributes: [network.interface.name]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkCollisionsMetricAttributeKey specifies the key of an attribute for the system.network.collisions metric.
+type SystemNetworkCollisionsMetricAttributeKey string
+
+const (
+	SystemNetworkCollisionsMetricAttributeKeyNetworkInterfaceName SystemNetworkCollisionsMetricAttributeKey = "network.interface.name"
+)
+
+// SystemNetworkCollisionsMetricConfig provides config for the system.network.collisions metric.
+type SystemNetworkCollisionsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkCollisionsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkCollisionsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkCollisionsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkCollisionsMetricAttributeKeyNetworkInterfaceName:
+		default:
+			return fmt.Errorf("metric system.network.collisions doesn't have an attribute %v, valid attributes: [network.interface.name]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // SystemNetworkConnectionCountMetricAttributeKey specifies the key of an attribute for the system.network.connection.count metric.
 type SystemNetworkConnectionCountMetricAttributeKey string
 
@@ -1895,6 +2156,204 @@ func (ms *SystemNetworkConnectionCountMetricConfig) Validate() error {
 		case SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, SystemNetworkConnectionCountMetricAttributeKeyNetworkType, SystemNetworkConnectionCountMetricAttributeKeyProcessPid, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber:
 		default:
 			return fmt.Errorf("metric system.network.connection.count doesn't have an attribute %v, valid attributes: [network.transport, network.connection.state, network.type, process.pid, network.local.address, network.local.port, network.peer.address, network.peer.port, process.unix.socket.type, process.unix.file_descriptor.number]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkConntrackCountMetricConfig provides config for the system.network.conntrack.count metric.
+type SystemNetworkConntrackCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkConntrackCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkConntrackMaxMetricConfig provides config for the system.network.conntrack.max metric.
+type SystemNetworkConntrackMaxMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkConntrackMaxMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkErrorsMetricAttributeKey specifies the key of an attribute for the system.network.errors metric.
+type SystemNetworkErrorsMetricAttributeKey string
+
+const (
+	SystemNetworkErrorsMetricAttributeKeyNetworkInterfaceName SystemNetworkErrorsMetricAttributeKey = "network.interface.name"
+	SystemNetworkErrorsMetricAttributeKeyNetworkIoDirection   SystemNetworkErrorsMetricAttributeKey = "network.io.direction"
+)
+
+// SystemNetworkErrorsMetricConfig provides config for the system.network.errors metric.
+type SystemNetworkErrorsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                  `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkErrorsMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkErrorsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkErrorsMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkErrorsMetricAttributeKeyNetworkInterfaceName, SystemNetworkErrorsMetricAttributeKeyNetworkIoDirection:
+		default:
+			return fmt.Errorf("metric system.network.errors doesn't have an attribute %v, valid attributes: [network.interface.name, network.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkInterfaceAddressInfoMetricConfig provides config for the system.network.interface.address.info metric.
+type SystemNetworkInterfaceAddressInfoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkInterfaceAddressInfoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkInterfaceDuplexMetricConfig provides config for the system.network.interface.duplex metric.
+type SystemNetworkInterfaceDuplexMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkInterfaceDuplexMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkInterfaceMtuMetricConfig provides config for the system.network.interface.mtu metric.
+type SystemNetworkInterfaceMtuMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkInterfaceMtuMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkIoMetricAttributeKey specifies the key of an attribute for the system.network.io metric.
+type SystemNetworkIoMetricAttributeKey string
+
+const (
+	SystemNetworkIoMetricAttributeKeyNetworkInterfaceName SystemNetworkIoMetricAttributeKey = "network.interface.name"
+	SystemNetworkIoMetricAttributeKeyNetworkIoDirection   SystemNetworkIoMetricAttributeKey = "network.io.direction"
+)
+
+// SystemNetworkIoMetricConfig provides config for the system.network.io metric.
+type SystemNetworkIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkIoMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkIoMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkIoMetricAttributeKeyNetworkInterfaceName, SystemNetworkIoMetricAttributeKeyNetworkIoDirection:
+		default:
+			return fmt.Errorf("metric system.network.io doesn't have an attribute %v, valid attributes: [network.interface.name, network.io.direction]", val)
 		}
 	}
 
@@ -1956,6 +2415,233 @@ func (ms *SystemNetworkLinuxSocketCountMetricConfig) Validate() error {
 		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
 	}
 
+	return nil
+}
+
+// SystemNetworkMulticastMetricAttributeKey specifies the key of an attribute for the system.network.multicast metric.
+type SystemNetworkMulticastMetricAttributeKey string
+
+const (
+	SystemNetworkMulticastMetricAttributeKeyNetworkInterfaceName SystemNetworkMulticastMetricAttributeKey = "network.interface.name"
+)
+
+// SystemNetworkMulticastMetricConfig provides config for the system.network.multicast metric.
+type SystemNetworkMulticastMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                     `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkMulticastMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkMulticastMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkMulticastMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkMulticastMetricAttributeKeyNetworkInterfaceName:
+		default:
+			return fmt.Errorf("metric system.network.multicast doesn't have an attribute %v, valid attributes: [network.interface.name]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkPacketCountMetricAttributeKey specifies the key of an attribute for the system.network.packet.count metric.
+type SystemNetworkPacketCountMetricAttributeKey string
+
+const (
+	SystemNetworkPacketCountMetricAttributeKeySystemDevice         SystemNetworkPacketCountMetricAttributeKey = "system.device"
+	SystemNetworkPacketCountMetricAttributeKeyNetworkInterfaceName SystemNetworkPacketCountMetricAttributeKey = "network.interface.name"
+	SystemNetworkPacketCountMetricAttributeKeyNetworkIoDirection   SystemNetworkPacketCountMetricAttributeKey = "network.io.direction"
+)
+
+// SystemNetworkPacketCountMetricConfig provides config for the system.network.packet.count metric.
+type SystemNetworkPacketCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkPacketCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkPacketCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkPacketCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkPacketCountMetricAttributeKeySystemDevice, SystemNetworkPacketCountMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketCountMetricAttributeKeyNetworkIoDirection:
+		default:
+			return fmt.Errorf("metric system.network.packet.count doesn't have an attribute %v, valid attributes: [system.device, network.interface.name, network.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkPacketDroppedMetricAttributeKey specifies the key of an attribute for the system.network.packet.dropped metric.
+type SystemNetworkPacketDroppedMetricAttributeKey string
+
+const (
+	SystemNetworkPacketDroppedMetricAttributeKeyNetworkInterfaceName SystemNetworkPacketDroppedMetricAttributeKey = "network.interface.name"
+	SystemNetworkPacketDroppedMetricAttributeKeyNetworkIoDirection   SystemNetworkPacketDroppedMetricAttributeKey = "network.io.direction"
+)
+
+// SystemNetworkPacketDroppedMetricConfig provides config for the system.network.packet.dropped metric.
+type SystemNetworkPacketDroppedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []SystemNetworkPacketDroppedMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *SystemNetworkPacketDroppedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *SystemNetworkPacketDroppedMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case SystemNetworkPacketDroppedMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketDroppedMetricAttributeKeyNetworkIoDirection:
+		default:
+			return fmt.Errorf("metric system.network.packet.dropped doesn't have an attribute %v, valid attributes: [network.interface.name, network.io.direction]", val)
+		}
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// SystemNetworkTCPFailedAttemptsMetricConfig provides config for the system.network.tcp.failed_attempts metric.
+type SystemNetworkTCPFailedAttemptsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkTCPFailedAttemptsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkTCPResetsMetricConfig provides config for the system.network.tcp.resets metric.
+type SystemNetworkTCPResetsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkTCPResetsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkTCPRetransmissionsMetricConfig provides config for the system.network.tcp.retransmissions metric.
+type SystemNetworkTCPRetransmissionsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkTCPRetransmissionsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemNetworkUDPErrorsMetricConfig provides config for the system.network.udp.errors metric.
+type SystemNetworkUDPErrorsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemNetworkUDPErrorsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
 	return nil
 }
 
@@ -2373,6 +3059,9 @@ func (ms *SystemUptimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
 // MetricsConfig provides config for system metrics.
 type MetricsConfig struct {
 	HwCPUSpeedLimit                       HwCPUSpeedLimitMetricConfig                       `mapstructure:"hw.cpu.speed.limit"`
+	HwNetworkBandwidthLimit               HwNetworkBandwidthLimitMetricConfig               `mapstructure:"hw.network.bandwidth.limit"`
+	HwNetworkBandwidthUtilization         HwNetworkBandwidthUtilizationMetricConfig         `mapstructure:"hw.network.bandwidth.utilization"`
+	HwNetworkUp                           HwNetworkUpMetricConfig                           `mapstructure:"hw.network.up"`
 	SystemAwakeTime                       SystemAwakeTimeMetricConfig                       `mapstructure:"system.awake.time"`
 	SystemBootTimestamp                   SystemBootTimestampMetricConfig                   `mapstructure:"system.boot.timestamp"`
 	SystemCPUContextSwitches              SystemCPUContextSwitchesMetricConfig              `mapstructure:"system.cpu.context_switches"`
@@ -2426,8 +3115,24 @@ type MetricsConfig struct {
 	SystemMemoryUnixPageQueueUsage        SystemMemoryUnixPageQueueUsageMetricConfig        `mapstructure:"system.memory.unix.page_queue.usage"`
 	SystemMemoryUsage                     SystemMemoryUsageMetricConfig                     `mapstructure:"system.memory.usage"`
 	SystemMemoryUtilization               SystemMemoryUtilizationMetricConfig               `mapstructure:"system.memory.utilization"`
+	SystemNetworkCarrierChanges           SystemNetworkCarrierChangesMetricConfig           `mapstructure:"system.network.carrier_changes"`
+	SystemNetworkCollisions               SystemNetworkCollisionsMetricConfig               `mapstructure:"system.network.collisions"`
 	SystemNetworkConnectionCount          SystemNetworkConnectionCountMetricConfig          `mapstructure:"system.network.connection.count"`
+	SystemNetworkConntrackCount           SystemNetworkConntrackCountMetricConfig           `mapstructure:"system.network.conntrack.count"`
+	SystemNetworkConntrackMax             SystemNetworkConntrackMaxMetricConfig             `mapstructure:"system.network.conntrack.max"`
+	SystemNetworkErrors                   SystemNetworkErrorsMetricConfig                   `mapstructure:"system.network.errors"`
+	SystemNetworkInterfaceAddressInfo     SystemNetworkInterfaceAddressInfoMetricConfig     `mapstructure:"system.network.interface.address.info"`
+	SystemNetworkInterfaceDuplex          SystemNetworkInterfaceDuplexMetricConfig          `mapstructure:"system.network.interface.duplex"`
+	SystemNetworkInterfaceMtu             SystemNetworkInterfaceMtuMetricConfig             `mapstructure:"system.network.interface.mtu"`
+	SystemNetworkIo                       SystemNetworkIoMetricConfig                       `mapstructure:"system.network.io"`
 	SystemNetworkLinuxSocketCount         SystemNetworkLinuxSocketCountMetricConfig         `mapstructure:"system.network.linux.socket.count"`
+	SystemNetworkMulticast                SystemNetworkMulticastMetricConfig                `mapstructure:"system.network.multicast"`
+	SystemNetworkPacketCount              SystemNetworkPacketCountMetricConfig              `mapstructure:"system.network.packet.count"`
+	SystemNetworkPacketDropped            SystemNetworkPacketDroppedMetricConfig            `mapstructure:"system.network.packet.dropped"`
+	SystemNetworkTCPFailedAttempts        SystemNetworkTCPFailedAttemptsMetricConfig        `mapstructure:"system.network.tcp.failed_attempts"`
+	SystemNetworkTCPResets                SystemNetworkTCPResetsMetricConfig                `mapstructure:"system.network.tcp.resets"`
+	SystemNetworkTCPRetransmissions       SystemNetworkTCPRetransmissionsMetricConfig       `mapstructure:"system.network.tcp.retransmissions"`
+	SystemNetworkUDPErrors                SystemNetworkUDPErrorsMetricConfig                `mapstructure:"system.network.udp.errors"`
 	SystemPagingFaults                    SystemPagingFaultsMetricConfig                    `mapstructure:"system.paging.faults"`
 	SystemPagingIo                        SystemPagingIoMetricConfig                        `mapstructure:"system.paging.io"`
 	SystemPagingOperations                SystemPagingOperationsMetricConfig                `mapstructure:"system.paging.operations"`
@@ -2448,6 +3153,21 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled:             false,
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []HwCPUSpeedLimitMetricAttributeKey{HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName},
+		},
+		HwNetworkBandwidthLimit: HwNetworkBandwidthLimitMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwNetworkBandwidthLimitMetricAttributeKey{HwNetworkBandwidthLimitMetricAttributeKeyHwID, HwNetworkBandwidthLimitMetricAttributeKeyHwName, HwNetworkBandwidthLimitMetricAttributeKeyNetworkInterfaceName},
+		},
+		HwNetworkBandwidthUtilization: HwNetworkBandwidthUtilizationMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwNetworkBandwidthUtilizationMetricAttributeKey{HwNetworkBandwidthUtilizationMetricAttributeKeyHwID, HwNetworkBandwidthUtilizationMetricAttributeKeyHwName, HwNetworkBandwidthUtilizationMetricAttributeKeyNetworkInterfaceName},
+		},
+		HwNetworkUp: HwNetworkUpMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwNetworkUpMetricAttributeKey{HwNetworkUpMetricAttributeKeyHwID, HwNetworkUpMetricAttributeKeyHwName, HwNetworkUpMetricAttributeKeyNetworkInterfaceName},
 		},
 		SystemAwakeTime: SystemAwakeTimeMetricConfig{
 			Enabled: false,
@@ -2658,15 +3378,77 @@ func DefaultMetricsConfig() MetricsConfig {
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 		},
+		SystemNetworkCarrierChanges: SystemNetworkCarrierChangesMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkCarrierChangesMetricAttributeKey{SystemNetworkCarrierChangesMetricAttributeKeyNetworkInterfaceName},
+		},
+		SystemNetworkCollisions: SystemNetworkCollisionsMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkCollisionsMetricAttributeKey{SystemNetworkCollisionsMetricAttributeKeyNetworkInterfaceName},
+		},
 		SystemNetworkConnectionCount: SystemNetworkConnectionCountMetricConfig{
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []SystemNetworkConnectionCountMetricAttributeKey{SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState},
 		},
+		SystemNetworkConntrackCount: SystemNetworkConntrackCountMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkConntrackMax: SystemNetworkConntrackMaxMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkErrors: SystemNetworkErrorsMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkErrorsMetricAttributeKey{SystemNetworkErrorsMetricAttributeKeyNetworkInterfaceName, SystemNetworkErrorsMetricAttributeKeyNetworkIoDirection},
+		},
+		SystemNetworkInterfaceAddressInfo: SystemNetworkInterfaceAddressInfoMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkInterfaceDuplex: SystemNetworkInterfaceDuplexMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkInterfaceMtu: SystemNetworkInterfaceMtuMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkIo: SystemNetworkIoMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkIoMetricAttributeKey{SystemNetworkIoMetricAttributeKeyNetworkInterfaceName, SystemNetworkIoMetricAttributeKeyNetworkIoDirection},
+		},
 		SystemNetworkLinuxSocketCount: SystemNetworkLinuxSocketCountMetricConfig{
 			Enabled:             false,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []SystemNetworkLinuxSocketCountMetricAttributeKey{SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState},
+		},
+		SystemNetworkMulticast: SystemNetworkMulticastMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkMulticastMetricAttributeKey{SystemNetworkMulticastMetricAttributeKeyNetworkInterfaceName},
+		},
+		SystemNetworkPacketCount: SystemNetworkPacketCountMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkPacketCountMetricAttributeKey{SystemNetworkPacketCountMetricAttributeKeySystemDevice, SystemNetworkPacketCountMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketCountMetricAttributeKeyNetworkIoDirection},
+		},
+		SystemNetworkPacketDropped: SystemNetworkPacketDroppedMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []SystemNetworkPacketDroppedMetricAttributeKey{SystemNetworkPacketDroppedMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketDroppedMetricAttributeKeyNetworkIoDirection},
+		},
+		SystemNetworkTCPFailedAttempts: SystemNetworkTCPFailedAttemptsMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkTCPResets: SystemNetworkTCPResetsMetricConfig{
+			Enabled: false,
+		},
+		SystemNetworkTCPRetransmissions: SystemNetworkTCPRetransmissionsMetricConfig{
+			Enabled: true,
+		},
+		SystemNetworkUDPErrors: SystemNetworkUDPErrorsMetricConfig{
+			Enabled: false,
 		},
 		SystemPagingFaults: SystemPagingFaultsMetricConfig{
 			Enabled:             true,

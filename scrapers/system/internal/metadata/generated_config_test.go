@@ -31,6 +31,21 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []HwCPUSpeedLimitMetricAttributeKey{HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName},
 					},
+					HwNetworkBandwidthLimit: HwNetworkBandwidthLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwNetworkBandwidthLimitMetricAttributeKey{HwNetworkBandwidthLimitMetricAttributeKeyHwID, HwNetworkBandwidthLimitMetricAttributeKeyHwName, HwNetworkBandwidthLimitMetricAttributeKeyNetworkInterfaceName, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkLogicalAddresses},
+					},
+					HwNetworkBandwidthUtilization: HwNetworkBandwidthUtilizationMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwNetworkBandwidthUtilizationMetricAttributeKey{HwNetworkBandwidthUtilizationMetricAttributeKeyHwID, HwNetworkBandwidthUtilizationMetricAttributeKeyHwName, HwNetworkBandwidthUtilizationMetricAttributeKeyNetworkInterfaceName, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkLogicalAddresses},
+					},
+					HwNetworkUp: HwNetworkUpMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwNetworkUpMetricAttributeKey{HwNetworkUpMetricAttributeKeyHwID, HwNetworkUpMetricAttributeKeyHwName, HwNetworkUpMetricAttributeKeyNetworkInterfaceName, HwNetworkUpMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkUpMetricAttributeKeyHwNetworkLogicalAddresses},
+					},
 					SystemAwakeTime: SystemAwakeTimeMetricConfig{
 						Enabled: true,
 					},
@@ -240,15 +255,77 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 					},
+					SystemNetworkCarrierChanges: SystemNetworkCarrierChangesMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkCarrierChangesMetricAttributeKey{SystemNetworkCarrierChangesMetricAttributeKeyNetworkInterfaceName},
+					},
+					SystemNetworkCollisions: SystemNetworkCollisionsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkCollisionsMetricAttributeKey{SystemNetworkCollisionsMetricAttributeKeyNetworkInterfaceName},
+					},
 					SystemNetworkConnectionCount: SystemNetworkConnectionCountMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemNetworkConnectionCountMetricAttributeKey{SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, SystemNetworkConnectionCountMetricAttributeKeyNetworkType, SystemNetworkConnectionCountMetricAttributeKeyProcessPid, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber},
 					},
+					SystemNetworkConntrackCount: SystemNetworkConntrackCountMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkConntrackMax: SystemNetworkConntrackMaxMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkErrors: SystemNetworkErrorsMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkErrorsMetricAttributeKey{SystemNetworkErrorsMetricAttributeKeyNetworkInterfaceName, SystemNetworkErrorsMetricAttributeKeyNetworkIoDirection},
+					},
+					SystemNetworkInterfaceAddressInfo: SystemNetworkInterfaceAddressInfoMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkInterfaceDuplex: SystemNetworkInterfaceDuplexMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkInterfaceMtu: SystemNetworkInterfaceMtuMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkIo: SystemNetworkIoMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkIoMetricAttributeKey{SystemNetworkIoMetricAttributeKeyNetworkInterfaceName, SystemNetworkIoMetricAttributeKeyNetworkIoDirection},
+					},
 					SystemNetworkLinuxSocketCount: SystemNetworkLinuxSocketCountMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemNetworkLinuxSocketCountMetricAttributeKey{SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState},
+					},
+					SystemNetworkMulticast: SystemNetworkMulticastMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkMulticastMetricAttributeKey{SystemNetworkMulticastMetricAttributeKeyNetworkInterfaceName},
+					},
+					SystemNetworkPacketCount: SystemNetworkPacketCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkPacketCountMetricAttributeKey{SystemNetworkPacketCountMetricAttributeKeySystemDevice, SystemNetworkPacketCountMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketCountMetricAttributeKeyNetworkIoDirection},
+					},
+					SystemNetworkPacketDropped: SystemNetworkPacketDroppedMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkPacketDroppedMetricAttributeKey{SystemNetworkPacketDroppedMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketDroppedMetricAttributeKeyNetworkIoDirection},
+					},
+					SystemNetworkTCPFailedAttempts: SystemNetworkTCPFailedAttemptsMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkTCPResets: SystemNetworkTCPResetsMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkTCPRetransmissions: SystemNetworkTCPRetransmissionsMetricConfig{
+						Enabled: true,
+					},
+					SystemNetworkUDPErrors: SystemNetworkUDPErrorsMetricConfig{
+						Enabled: true,
 					},
 					SystemPagingFaults: SystemPagingFaultsMetricConfig{
 						Enabled:             true,
@@ -310,6 +387,21 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []HwCPUSpeedLimitMetricAttributeKey{HwCPUSpeedLimitMetricAttributeKeyHwID, HwCPUSpeedLimitMetricAttributeKeyHwLimitType, HwCPUSpeedLimitMetricAttributeKeyHwName},
 					},
+					HwNetworkBandwidthLimit: HwNetworkBandwidthLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwNetworkBandwidthLimitMetricAttributeKey{HwNetworkBandwidthLimitMetricAttributeKeyHwID, HwNetworkBandwidthLimitMetricAttributeKeyHwName, HwNetworkBandwidthLimitMetricAttributeKeyNetworkInterfaceName, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkLogicalAddresses},
+					},
+					HwNetworkBandwidthUtilization: HwNetworkBandwidthUtilizationMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwNetworkBandwidthUtilizationMetricAttributeKey{HwNetworkBandwidthUtilizationMetricAttributeKeyHwID, HwNetworkBandwidthUtilizationMetricAttributeKeyHwName, HwNetworkBandwidthUtilizationMetricAttributeKeyNetworkInterfaceName, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkLogicalAddresses},
+					},
+					HwNetworkUp: HwNetworkUpMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwNetworkUpMetricAttributeKey{HwNetworkUpMetricAttributeKeyHwID, HwNetworkUpMetricAttributeKeyHwName, HwNetworkUpMetricAttributeKeyNetworkInterfaceName, HwNetworkUpMetricAttributeKeyHwNetworkPhysicalAddress, HwNetworkUpMetricAttributeKeyHwNetworkLogicalAddresses},
+					},
 					SystemAwakeTime: SystemAwakeTimeMetricConfig{
 						Enabled: false,
 					},
@@ -519,15 +611,77 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []SystemMemoryUtilizationMetricAttributeKey{SystemMemoryUtilizationMetricAttributeKeySystemMemoryState},
 					},
+					SystemNetworkCarrierChanges: SystemNetworkCarrierChangesMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkCarrierChangesMetricAttributeKey{SystemNetworkCarrierChangesMetricAttributeKeyNetworkInterfaceName},
+					},
+					SystemNetworkCollisions: SystemNetworkCollisionsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkCollisionsMetricAttributeKey{SystemNetworkCollisionsMetricAttributeKeyNetworkInterfaceName},
+					},
 					SystemNetworkConnectionCount: SystemNetworkConnectionCountMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemNetworkConnectionCountMetricAttributeKey{SystemNetworkConnectionCountMetricAttributeKeyNetworkTransport, SystemNetworkConnectionCountMetricAttributeKeyNetworkConnectionState, SystemNetworkConnectionCountMetricAttributeKeyNetworkType, SystemNetworkConnectionCountMetricAttributeKeyProcessPid, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkLocalPort, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerAddress, SystemNetworkConnectionCountMetricAttributeKeyNetworkPeerPort, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixSocketType, SystemNetworkConnectionCountMetricAttributeKeyProcessUnixFileDescriptorNumber},
 					},
+					SystemNetworkConntrackCount: SystemNetworkConntrackCountMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkConntrackMax: SystemNetworkConntrackMaxMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkErrors: SystemNetworkErrorsMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkErrorsMetricAttributeKey{SystemNetworkErrorsMetricAttributeKeyNetworkInterfaceName, SystemNetworkErrorsMetricAttributeKeyNetworkIoDirection},
+					},
+					SystemNetworkInterfaceAddressInfo: SystemNetworkInterfaceAddressInfoMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkInterfaceDuplex: SystemNetworkInterfaceDuplexMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkInterfaceMtu: SystemNetworkInterfaceMtuMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkIo: SystemNetworkIoMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkIoMetricAttributeKey{SystemNetworkIoMetricAttributeKeyNetworkInterfaceName, SystemNetworkIoMetricAttributeKeyNetworkIoDirection},
+					},
 					SystemNetworkLinuxSocketCount: SystemNetworkLinuxSocketCountMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []SystemNetworkLinuxSocketCountMetricAttributeKey{SystemNetworkLinuxSocketCountMetricAttributeKeySocketNetworkTransport, SystemNetworkLinuxSocketCountMetricAttributeKeySystemNetworkLinuxSocketState},
+					},
+					SystemNetworkMulticast: SystemNetworkMulticastMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkMulticastMetricAttributeKey{SystemNetworkMulticastMetricAttributeKeyNetworkInterfaceName},
+					},
+					SystemNetworkPacketCount: SystemNetworkPacketCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkPacketCountMetricAttributeKey{SystemNetworkPacketCountMetricAttributeKeySystemDevice, SystemNetworkPacketCountMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketCountMetricAttributeKeyNetworkIoDirection},
+					},
+					SystemNetworkPacketDropped: SystemNetworkPacketDroppedMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []SystemNetworkPacketDroppedMetricAttributeKey{SystemNetworkPacketDroppedMetricAttributeKeyNetworkInterfaceName, SystemNetworkPacketDroppedMetricAttributeKeyNetworkIoDirection},
+					},
+					SystemNetworkTCPFailedAttempts: SystemNetworkTCPFailedAttemptsMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkTCPResets: SystemNetworkTCPResetsMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkTCPRetransmissions: SystemNetworkTCPRetransmissionsMetricConfig{
+						Enabled: false,
+					},
+					SystemNetworkUDPErrors: SystemNetworkUDPErrorsMetricConfig{
+						Enabled: false,
 					},
 					SystemPagingFaults: SystemPagingFaultsMetricConfig{
 						Enabled:             false,
@@ -584,7 +738,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskLimitMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemDiskMergedMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemFilesystemInodeUsageMetricConfig{}, SystemFilesystemLimitMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemFilesystemUtilizationMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemNetworkConnectionCountMetricConfig{}, SystemNetworkLinuxSocketCountMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwCPUSpeedLimitMetricConfig{}, HwNetworkBandwidthLimitMetricConfig{}, HwNetworkBandwidthUtilizationMetricConfig{}, HwNetworkUpMetricConfig{}, SystemAwakeTimeMetricConfig{}, SystemBootTimestampMetricConfig{}, SystemCPUContextSwitchesMetricConfig{}, SystemCPUFrequencyMetricConfig{}, SystemCPUInterruptsMetricConfig{}, SystemCPULinuxGuestTimeMetricConfig{}, SystemCPULinuxPressureTimeMetricConfig{}, SystemCPULoadAverage15mMetricConfig{}, SystemCPULoadAverage1mMetricConfig{}, SystemCPULoadAverage5mMetricConfig{}, SystemCPULogicalCountMetricConfig{}, SystemCPUPhysicalCountMetricConfig{}, SystemCPUSoftInterruptsMetricConfig{}, SystemCPUTimeMetricConfig{}, SystemCPUUtilizationMetricConfig{}, SystemDiskIoMetricConfig{}, SystemDiskIoTimeMetricConfig{}, SystemDiskLimitMetricConfig{}, SystemDiskLinuxPressureTimeMetricConfig{}, SystemDiskMergedMetricConfig{}, SystemDiskOperationTimeMetricConfig{}, SystemDiskOperationsMetricConfig{}, SystemDiskPendingOperationsMetricConfig{}, SystemDiskWeightedIoTimeMetricConfig{}, SystemFileDescriptorCountMetricConfig{}, SystemFileDescriptorLimitMetricConfig{}, SystemFilesystemInodeUsageMetricConfig{}, SystemFilesystemLimitMetricConfig{}, SystemFilesystemUsageMetricConfig{}, SystemFilesystemUtilizationMetricConfig{}, SystemMemoryLimitMetricConfig{}, SystemMemoryLinuxAnonymousMetricConfig{}, SystemMemoryLinuxAvailableMetricConfig{}, SystemMemoryLinuxCommitLimitMetricConfig{}, SystemMemoryLinuxCommittedMetricConfig{}, SystemMemoryLinuxDirtyMetricConfig{}, SystemMemoryLinuxHugepagesLimitMetricConfig{}, SystemMemoryLinuxHugepagesPageSizeMetricConfig{}, SystemMemoryLinuxHugepagesReservedMetricConfig{}, SystemMemoryLinuxHugepagesSurplusMetricConfig{}, SystemMemoryLinuxHugepagesUsageMetricConfig{}, SystemMemoryLinuxHugepagesUtilizationMetricConfig{}, SystemMemoryLinuxMappedMetricConfig{}, SystemMemoryLinuxOomKillsMetricConfig{}, SystemMemoryLinuxPageTablesMetricConfig{}, SystemMemoryLinuxPressureTimeMetricConfig{}, SystemMemoryLinuxSharedMetricConfig{}, SystemMemoryLinuxSlabUsageMetricConfig{}, SystemMemoryLinuxWritebackMetricConfig{}, SystemMemoryPageSizeMetricConfig{}, SystemMemoryUnixPageQueueUsageMetricConfig{}, SystemMemoryUsageMetricConfig{}, SystemMemoryUtilizationMetricConfig{}, SystemNetworkCarrierChangesMetricConfig{}, SystemNetworkCollisionsMetricConfig{}, SystemNetworkConnectionCountMetricConfig{}, SystemNetworkConntrackCountMetricConfig{}, SystemNetworkConntrackMaxMetricConfig{}, SystemNetworkErrorsMetricConfig{}, SystemNetworkInterfaceAddressInfoMetricConfig{}, SystemNetworkInterfaceDuplexMetricConfig{}, SystemNetworkInterfaceMtuMetricConfig{}, SystemNetworkIoMetricConfig{}, SystemNetworkLinuxSocketCountMetricConfig{}, SystemNetworkMulticastMetricConfig{}, SystemNetworkPacketCountMetricConfig{}, SystemNetworkPacketDroppedMetricConfig{}, SystemNetworkTCPFailedAttemptsMetricConfig{}, SystemNetworkTCPResetsMetricConfig{}, SystemNetworkTCPRetransmissionsMetricConfig{}, SystemNetworkUDPErrorsMetricConfig{}, SystemPagingFaultsMetricConfig{}, SystemPagingIoMetricConfig{}, SystemPagingOperationsMetricConfig{}, SystemPagingUsageMetricConfig{}, SystemPagingUtilizationMetricConfig{}, SystemProcessCountMetricConfig{}, SystemProcessCreatedMetricConfig{}, SystemProcessLimitMetricConfig{}, SystemProcessLinuxBlockedCountMetricConfig{}, SystemProcessLinuxRunnableCountMetricConfig{}, SystemThreadCountMetricConfig{}, SystemUptimeMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -597,6 +751,42 @@ func TestHwCPUSpeedLimitMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric hw.cpu.speed.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.limit_type, hw.name]")
 
 	cfg = DefaultMetricsConfig().HwCPUSpeedLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwNetworkBandwidthLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwNetworkBandwidthLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwNetworkBandwidthLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.network.bandwidth.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, network.interface.name, hw.network.physical_address, hw.network.logical_addresses]")
+
+	cfg = DefaultMetricsConfig().HwNetworkBandwidthLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwNetworkBandwidthUtilizationMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwNetworkBandwidthUtilization
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwNetworkBandwidthUtilizationMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.network.bandwidth.utilization doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, network.interface.name, hw.network.physical_address, hw.network.logical_addresses]")
+
+	cfg = DefaultMetricsConfig().HwNetworkBandwidthUtilization
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwNetworkUpMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwNetworkUp
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwNetworkUpMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.network.up doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, network.interface.name, hw.network.physical_address, hw.network.logical_addresses]")
+
+	cfg = DefaultMetricsConfig().HwNetworkUp
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
@@ -901,6 +1091,30 @@ func TestSystemMemoryUtilizationMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
+func TestSystemNetworkCarrierChangesMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkCarrierChanges
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkCarrierChangesMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.carrier_changes doesn't have an attribute invalid, valid attributes: [network.interface.name]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkCarrierChanges
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkCollisionsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkCollisions
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkCollisionsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.collisions doesn't have an attribute invalid, valid attributes: [network.interface.name]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkCollisions
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
 func TestSystemNetworkConnectionCountMetricsConfig_Validate(t *testing.T) {
 	cfg := DefaultMetricsConfig().SystemNetworkConnectionCount
 	require.NoError(t, cfg.Validate())
@@ -913,6 +1127,30 @@ func TestSystemNetworkConnectionCountMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
+func TestSystemNetworkErrorsMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkErrors
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkErrorsMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.errors doesn't have an attribute invalid, valid attributes: [network.interface.name, network.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkErrors
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkIoMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkIo
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkIoMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.io doesn't have an attribute invalid, valid attributes: [network.interface.name, network.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkIo
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
 func TestSystemNetworkLinuxSocketCountMetricsConfig_Validate(t *testing.T) {
 	cfg := DefaultMetricsConfig().SystemNetworkLinuxSocketCount
 	require.NoError(t, cfg.Validate())
@@ -921,6 +1159,42 @@ func TestSystemNetworkLinuxSocketCountMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric system.network.linux.socket.count doesn't have an attribute invalid, valid attributes: [network.transport, system.network.linux.socket.state]")
 
 	cfg = DefaultMetricsConfig().SystemNetworkLinuxSocketCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkMulticastMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkMulticast
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkMulticastMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.multicast doesn't have an attribute invalid, valid attributes: [network.interface.name]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkMulticast
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkPacketCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkPacketCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkPacketCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.packet.count doesn't have an attribute invalid, valid attributes: [system.device, network.interface.name, network.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkPacketCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestSystemNetworkPacketDroppedMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().SystemNetworkPacketDropped
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []SystemNetworkPacketDroppedMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric system.network.packet.dropped doesn't have an attribute invalid, valid attributes: [network.interface.name, network.io.direction]")
+
+	cfg = DefaultMetricsConfig().SystemNetworkPacketDropped
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

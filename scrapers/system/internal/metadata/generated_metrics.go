@@ -257,6 +257,32 @@ var MapAttributeNetworkConnectionState = map[string]AttributeNetworkConnectionSt
 	"closing":      AttributeNetworkConnectionStateClosing,
 }
 
+// AttributeNetworkIoDirection specifies the value network.io.direction attribute.
+type AttributeNetworkIoDirection int
+
+const (
+	_ AttributeNetworkIoDirection = iota
+	AttributeNetworkIoDirectionReceive
+	AttributeNetworkIoDirectionTransmit
+)
+
+// String returns the string representation of the AttributeNetworkIoDirection.
+func (av AttributeNetworkIoDirection) String() string {
+	switch av {
+	case AttributeNetworkIoDirectionReceive:
+		return "receive"
+	case AttributeNetworkIoDirectionTransmit:
+		return "transmit"
+	}
+	return ""
+}
+
+// MapAttributeNetworkIoDirection is a helper map of string to AttributeNetworkIoDirection attribute value.
+var MapAttributeNetworkIoDirection = map[string]AttributeNetworkIoDirection{
+	"receive":  AttributeNetworkIoDirectionReceive,
+	"transmit": AttributeNetworkIoDirectionTransmit,
+}
+
 // AttributeNetworkTransport specifies the value network.transport attribute.
 type AttributeNetworkTransport int
 
@@ -649,6 +675,66 @@ var MapAttributeSystemMemoryUnixPageQueueName = map[string]AttributeSystemMemory
 	"inactive": AttributeSystemMemoryUnixPageQueueNameInactive,
 }
 
+// AttributeSystemNetworkInterfaceAddressFamily specifies the value system.network.interface.address.family attribute.
+type AttributeSystemNetworkInterfaceAddressFamily int
+
+const (
+	_ AttributeSystemNetworkInterfaceAddressFamily = iota
+	AttributeSystemNetworkInterfaceAddressFamilyIpv4
+	AttributeSystemNetworkInterfaceAddressFamilyIpv6
+	AttributeSystemNetworkInterfaceAddressFamilyLink
+)
+
+// String returns the string representation of the AttributeSystemNetworkInterfaceAddressFamily.
+func (av AttributeSystemNetworkInterfaceAddressFamily) String() string {
+	switch av {
+	case AttributeSystemNetworkInterfaceAddressFamilyIpv4:
+		return "ipv4"
+	case AttributeSystemNetworkInterfaceAddressFamilyIpv6:
+		return "ipv6"
+	case AttributeSystemNetworkInterfaceAddressFamilyLink:
+		return "link"
+	}
+	return ""
+}
+
+// MapAttributeSystemNetworkInterfaceAddressFamily is a helper map of string to AttributeSystemNetworkInterfaceAddressFamily attribute value.
+var MapAttributeSystemNetworkInterfaceAddressFamily = map[string]AttributeSystemNetworkInterfaceAddressFamily{
+	"ipv4": AttributeSystemNetworkInterfaceAddressFamilyIpv4,
+	"ipv6": AttributeSystemNetworkInterfaceAddressFamilyIpv6,
+	"link": AttributeSystemNetworkInterfaceAddressFamilyLink,
+}
+
+// AttributeSystemNetworkInterfaceDuplex specifies the value system.network.interface.duplex attribute.
+type AttributeSystemNetworkInterfaceDuplex int
+
+const (
+	_ AttributeSystemNetworkInterfaceDuplex = iota
+	AttributeSystemNetworkInterfaceDuplexFull
+	AttributeSystemNetworkInterfaceDuplexHalf
+	AttributeSystemNetworkInterfaceDuplexUnknown
+)
+
+// String returns the string representation of the AttributeSystemNetworkInterfaceDuplex.
+func (av AttributeSystemNetworkInterfaceDuplex) String() string {
+	switch av {
+	case AttributeSystemNetworkInterfaceDuplexFull:
+		return "full"
+	case AttributeSystemNetworkInterfaceDuplexHalf:
+		return "half"
+	case AttributeSystemNetworkInterfaceDuplexUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeSystemNetworkInterfaceDuplex is a helper map of string to AttributeSystemNetworkInterfaceDuplex attribute value.
+var MapAttributeSystemNetworkInterfaceDuplex = map[string]AttributeSystemNetworkInterfaceDuplex{
+	"full":    AttributeSystemNetworkInterfaceDuplexFull,
+	"half":    AttributeSystemNetworkInterfaceDuplexHalf,
+	"unknown": AttributeSystemNetworkInterfaceDuplexUnknown,
+}
+
 // AttributeSystemNetworkLinuxSocketState specifies the value system.network.linux.socket.state attribute.
 type AttributeSystemNetworkLinuxSocketState int
 
@@ -787,6 +873,18 @@ var MetricsInfo = metricsInfo{
 	HwCPUSpeedLimit: metricInfo{
 		Name:       "hw.cpu.speed.limit",
 		Attributes: []string{"hw.id", "hw.limit_type", "hw.name"},
+	},
+	HwNetworkBandwidthLimit: metricInfo{
+		Name:       "hw.network.bandwidth.limit",
+		Attributes: []string{"hw.id", "hw.name", "network.interface.name", "hw.network.physical_address", "hw.network.logical_addresses"},
+	},
+	HwNetworkBandwidthUtilization: metricInfo{
+		Name:       "hw.network.bandwidth.utilization",
+		Attributes: []string{"hw.id", "hw.name", "network.interface.name", "hw.network.physical_address", "hw.network.logical_addresses"},
+	},
+	HwNetworkUp: metricInfo{
+		Name:       "hw.network.up",
+		Attributes: []string{"hw.id", "hw.name", "network.interface.name", "hw.network.physical_address", "hw.network.logical_addresses"},
 	},
 	SystemAwakeTime: metricInfo{
 		Name: "system.awake.time",
@@ -972,13 +1070,71 @@ var MetricsInfo = metricsInfo{
 		Name:       "system.memory.utilization",
 		Attributes: []string{"system.memory.state"},
 	},
+	SystemNetworkCarrierChanges: metricInfo{
+		Name:       "system.network.carrier_changes",
+		Attributes: []string{"network.interface.name"},
+	},
+	SystemNetworkCollisions: metricInfo{
+		Name:       "system.network.collisions",
+		Attributes: []string{"network.interface.name"},
+	},
 	SystemNetworkConnectionCount: metricInfo{
 		Name:       "system.network.connection.count",
 		Attributes: []string{"network.transport", "network.connection.state", "network.type", "process.pid", "network.local.address", "network.local.port", "network.peer.address", "network.peer.port", "process.unix.socket.type", "process.unix.file_descriptor.number"},
 	},
+	SystemNetworkConntrackCount: metricInfo{
+		Name: "system.network.conntrack.count",
+	},
+	SystemNetworkConntrackMax: metricInfo{
+		Name: "system.network.conntrack.max",
+	},
+	SystemNetworkErrors: metricInfo{
+		Name:       "system.network.errors",
+		Attributes: []string{"network.interface.name", "network.io.direction"},
+	},
+	SystemNetworkInterfaceAddressInfo: metricInfo{
+		Name:       "system.network.interface.address.info",
+		Attributes: []string{"named.network.interface.name", "system.network.interface.address.family", "system.network.interface.address.value", "system.network.interface.address.netmask", "system.network.interface.address.broadcast", "system.network.interface.address.peer"},
+	},
+	SystemNetworkInterfaceDuplex: metricInfo{
+		Name:       "system.network.interface.duplex",
+		Attributes: []string{"named.network.interface.name", "system.network.interface.duplex"},
+	},
+	SystemNetworkInterfaceMtu: metricInfo{
+		Name:       "system.network.interface.mtu",
+		Attributes: []string{"named.network.interface.name"},
+	},
+	SystemNetworkIo: metricInfo{
+		Name:       "system.network.io",
+		Attributes: []string{"network.interface.name", "network.io.direction"},
+	},
 	SystemNetworkLinuxSocketCount: metricInfo{
 		Name:       "system.network.linux.socket.count",
 		Attributes: []string{"socket.network.transport", "system.network.linux.socket.state"},
+	},
+	SystemNetworkMulticast: metricInfo{
+		Name:       "system.network.multicast",
+		Attributes: []string{"network.interface.name"},
+	},
+	SystemNetworkPacketCount: metricInfo{
+		Name:       "system.network.packet.count",
+		Attributes: []string{"system.device", "network.interface.name", "network.io.direction"},
+	},
+	SystemNetworkPacketDropped: metricInfo{
+		Name:       "system.network.packet.dropped",
+		Attributes: []string{"network.interface.name", "network.io.direction"},
+	},
+	SystemNetworkTCPFailedAttempts: metricInfo{
+		Name: "system.network.tcp.failed_attempts",
+	},
+	SystemNetworkTCPResets: metricInfo{
+		Name: "system.network.tcp.resets",
+	},
+	SystemNetworkTCPRetransmissions: metricInfo{
+		Name: "system.network.tcp.retransmissions",
+	},
+	SystemNetworkUDPErrors: metricInfo{
+		Name: "system.network.udp.errors",
 	},
 	SystemPagingFaults: metricInfo{
 		Name:       "system.paging.faults",
@@ -1026,6 +1182,9 @@ var MetricsInfo = metricsInfo{
 
 type metricsInfo struct {
 	HwCPUSpeedLimit                       metricInfo
+	HwNetworkBandwidthLimit               metricInfo
+	HwNetworkBandwidthUtilization         metricInfo
+	HwNetworkUp                           metricInfo
 	SystemAwakeTime                       metricInfo
 	SystemBootTimestamp                   metricInfo
 	SystemCPUContextSwitches              metricInfo
@@ -1079,8 +1238,24 @@ type metricsInfo struct {
 	SystemMemoryUnixPageQueueUsage        metricInfo
 	SystemMemoryUsage                     metricInfo
 	SystemMemoryUtilization               metricInfo
+	SystemNetworkCarrierChanges           metricInfo
+	SystemNetworkCollisions               metricInfo
 	SystemNetworkConnectionCount          metricInfo
+	SystemNetworkConntrackCount           metricInfo
+	SystemNetworkConntrackMax             metricInfo
+	SystemNetworkErrors                   metricInfo
+	SystemNetworkInterfaceAddressInfo     metricInfo
+	SystemNetworkInterfaceDuplex          metricInfo
+	SystemNetworkInterfaceMtu             metricInfo
+	SystemNetworkIo                       metricInfo
 	SystemNetworkLinuxSocketCount         metricInfo
+	SystemNetworkMulticast                metricInfo
+	SystemNetworkPacketCount              metricInfo
+	SystemNetworkPacketDropped            metricInfo
+	SystemNetworkTCPFailedAttempts        metricInfo
+	SystemNetworkTCPResets                metricInfo
+	SystemNetworkTCPRetransmissions       metricInfo
+	SystemNetworkUDPErrors                metricInfo
 	SystemPagingFaults                    metricInfo
 	SystemPagingIo                        metricInfo
 	SystemPagingOperations                metricInfo
@@ -1098,6 +1273,34 @@ type metricsInfo struct {
 type metricInfo struct {
 	Name       string
 	Attributes []string
+}
+
+type MetricAttributeOption interface {
+	apply(pmetric.NumberDataPoint)
+}
+
+type metricAttributeOptionFunc func(pmetric.NumberDataPoint)
+
+func (maof metricAttributeOptionFunc) apply(dp pmetric.NumberDataPoint) {
+	maof(dp)
+}
+
+func WithSystemNetworkInterfaceAddressBroadcastMetricAttribute(systemNetworkInterfaceAddressBroadcastAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("system.network.interface.address.broadcast", systemNetworkInterfaceAddressBroadcastAttributeValue)
+	})
+}
+
+func WithSystemNetworkInterfaceAddressNetmaskMetricAttribute(systemNetworkInterfaceAddressNetmaskAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("system.network.interface.address.netmask", systemNetworkInterfaceAddressNetmaskAttributeValue)
+	})
+}
+
+func WithSystemNetworkInterfaceAddressPeerMetricAttribute(systemNetworkInterfaceAddressPeerAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("system.network.interface.address.peer", systemNetworkInterfaceAddressPeerAttributeValue)
+	})
 }
 
 type metricHwCPUSpeedLimit struct {
@@ -1187,6 +1390,313 @@ func (m *metricHwCPUSpeedLimit) emit(metrics pmetric.MetricSlice) {
 
 func newMetricHwCPUSpeedLimit(cfg HwCPUSpeedLimitMetricConfig) metricHwCPUSpeedLimit {
 	m := metricHwCPUSpeedLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwNetworkBandwidthLimit struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        HwNetworkBandwidthLimitMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []int64                             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.network.bandwidth.limit metric with initial data.
+func (m *metricHwNetworkBandwidthLimit) init() {
+	m.data.SetName("hw.network.bandwidth.limit")
+	m.data.SetDescription("Link speed.")
+	m.data.SetUnit("By/s")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwNetworkBandwidthLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, networkInterfaceNameAttributeValue string, hwNetworkPhysicalAddressAttributeValue string, hwNetworkLogicalAddressesAttributeValue []any) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthLimitMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkPhysicalAddress) {
+		dp.Attributes().PutStr("hw.network.physical_address", hwNetworkPhysicalAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthLimitMetricAttributeKeyHwNetworkLogicalAddresses) {
+		dp.Attributes().PutEmptySlice("hw.network.logical_addresses").FromRaw(hwNetworkLogicalAddressesAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwNetworkBandwidthLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwNetworkBandwidthLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwNetworkBandwidthLimit(cfg HwNetworkBandwidthLimitMetricConfig) metricHwNetworkBandwidthLimit {
+	m := metricHwNetworkBandwidthLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwNetworkBandwidthUtilization struct {
+	data          pmetric.Metric                            // data buffer for generated metric.
+	config        HwNetworkBandwidthUtilizationMetricConfig // metric config provided by user.
+	capacity      int                                       // max observed number of data points added to the metric.
+	aggDataPoints []float64                                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.network.bandwidth.utilization metric with initial data.
+func (m *metricHwNetworkBandwidthUtilization) init() {
+	m.data.SetName("hw.network.bandwidth.utilization")
+	m.data.SetDescription("Utilization of the network bandwidth as a fraction.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwNetworkBandwidthUtilization) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, networkInterfaceNameAttributeValue string, hwNetworkPhysicalAddressAttributeValue string, hwNetworkLogicalAddressesAttributeValue []any) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthUtilizationMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthUtilizationMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthUtilizationMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkPhysicalAddress) {
+		dp.Attributes().PutStr("hw.network.physical_address", hwNetworkPhysicalAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkBandwidthUtilizationMetricAttributeKeyHwNetworkLogicalAddresses) {
+		dp.Attributes().PutEmptySlice("hw.network.logical_addresses").FromRaw(hwNetworkLogicalAddressesAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwNetworkBandwidthUtilization) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwNetworkBandwidthUtilization) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwNetworkBandwidthUtilization(cfg HwNetworkBandwidthUtilizationMetricConfig) metricHwNetworkBandwidthUtilization {
+	m := metricHwNetworkBandwidthUtilization{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwNetworkUp struct {
+	data          pmetric.Metric          // data buffer for generated metric.
+	config        HwNetworkUpMetricConfig // metric config provided by user.
+	capacity      int                     // max observed number of data points added to the metric.
+	aggDataPoints []int64                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.network.up metric with initial data.
+func (m *metricHwNetworkUp) init() {
+	m.data.SetName("hw.network.up")
+	m.data.SetDescription("Link status: `1` (up) or `0` (down).")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwNetworkUp) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, networkInterfaceNameAttributeValue string, hwNetworkPhysicalAddressAttributeValue string, hwNetworkLogicalAddressesAttributeValue []any) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkUpMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkUpMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkUpMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkUpMetricAttributeKeyHwNetworkPhysicalAddress) {
+		dp.Attributes().PutStr("hw.network.physical_address", hwNetworkPhysicalAddressAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwNetworkUpMetricAttributeKeyHwNetworkLogicalAddresses) {
+		dp.Attributes().PutEmptySlice("hw.network.logical_addresses").FromRaw(hwNetworkLogicalAddressesAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwNetworkUp) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwNetworkUp) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwNetworkUp(cfg HwNetworkUpMetricConfig) metricHwNetworkUp {
+	m := metricHwNetworkUp{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -4970,6 +5480,188 @@ func newMetricSystemMemoryUtilization(cfg SystemMemoryUtilizationMetricConfig) m
 	return m
 }
 
+type metricSystemNetworkCarrierChanges struct {
+	data          pmetric.Metric                          // data buffer for generated metric.
+	config        SystemNetworkCarrierChangesMetricConfig // metric config provided by user.
+	capacity      int                                     // max observed number of data points added to the metric.
+	aggDataPoints []int64                                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.carrier_changes metric with initial data.
+func (m *metricSystemNetworkCarrierChanges) init() {
+	m.data.SetName("system.network.carrier_changes")
+	m.data.SetDescription("Number of times that the link came or went.")
+	m.data.SetUnit("{change}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkCarrierChanges) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkCarrierChangesMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkCarrierChanges) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkCarrierChanges) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkCarrierChanges(cfg SystemNetworkCarrierChangesMetricConfig) metricSystemNetworkCarrierChanges {
+	m := metricSystemNetworkCarrierChanges{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkCollisions struct {
+	data          pmetric.Metric                      // data buffer for generated metric.
+	config        SystemNetworkCollisionsMetricConfig // metric config provided by user.
+	capacity      int                                 // max observed number of data points added to the metric.
+	aggDataPoints []int64                             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.collisions metric with initial data.
+func (m *metricSystemNetworkCollisions) init() {
+	m.data.SetName("system.network.collisions")
+	m.data.SetDescription("Number of collisions while transmitting.")
+	m.data.SetUnit("{collision}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkCollisions) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkCollisionsMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkCollisions) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkCollisions) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkCollisions(cfg SystemNetworkCollisionsMetricConfig) metricSystemNetworkCollisions {
+	m := metricSystemNetworkCollisions{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemNetworkConnectionCount struct {
 	data          pmetric.Metric                           // data buffer for generated metric.
 	config        SystemNetworkConnectionCountMetricConfig // metric config provided by user.
@@ -5088,6 +5780,462 @@ func newMetricSystemNetworkConnectionCount(cfg SystemNetworkConnectionCountMetri
 	return m
 }
 
+type metricSystemNetworkConntrackCount struct {
+	data     pmetric.Metric                          // data buffer for generated metric.
+	config   SystemNetworkConntrackCountMetricConfig // metric config provided by user.
+	capacity int                                     // max observed number of data points added to the metric.
+}
+
+// init fills system.network.conntrack.count metric with initial data.
+func (m *metricSystemNetworkConntrackCount) init() {
+	m.data.SetName("system.network.conntrack.count")
+	m.data.SetDescription("Number of connections that the firewall follows.")
+	m.data.SetUnit("{entry}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemNetworkConntrackCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkConntrackCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkConntrackCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkConntrackCount(cfg SystemNetworkConntrackCountMetricConfig) metricSystemNetworkConntrackCount {
+	m := metricSystemNetworkConntrackCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkConntrackMax struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   SystemNetworkConntrackMaxMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills system.network.conntrack.max metric with initial data.
+func (m *metricSystemNetworkConntrackMax) init() {
+	m.data.SetName("system.network.conntrack.max")
+	m.data.SetDescription("The most connections that the firewall can follow.")
+	m.data.SetUnit("{entry}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemNetworkConntrackMax) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkConntrackMax) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkConntrackMax) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkConntrackMax(cfg SystemNetworkConntrackMaxMetricConfig) metricSystemNetworkConntrackMax {
+	m := metricSystemNetworkConntrackMax{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkErrors struct {
+	data          pmetric.Metric                  // data buffer for generated metric.
+	config        SystemNetworkErrorsMetricConfig // metric config provided by user.
+	capacity      int                             // max observed number of data points added to the metric.
+	aggDataPoints []int64                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.errors metric with initial data.
+func (m *metricSystemNetworkErrors) init() {
+	m.data.SetName("system.network.errors")
+	m.data.SetDescription("Count of network errors detected.")
+	m.data.SetUnit("{error}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkErrors) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkErrorsMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkErrorsMetricAttributeKeyNetworkIoDirection) {
+		dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkErrors) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkErrors) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkErrors(cfg SystemNetworkErrorsMetricConfig) metricSystemNetworkErrors {
+	m := metricSystemNetworkErrors{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkInterfaceAddressInfo struct {
+	data     pmetric.Metric                                // data buffer for generated metric.
+	config   SystemNetworkInterfaceAddressInfoMetricConfig // metric config provided by user.
+	capacity int                                           // max observed number of data points added to the metric.
+}
+
+// init fills system.network.interface.address.info metric with initial data.
+func (m *metricSystemNetworkInterfaceAddressInfo) init() {
+	m.data.SetName("system.network.interface.address.info")
+	m.data.SetDescription("The addresses of each network interface; the value is always 1.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricSystemNetworkInterfaceAddressInfo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, namedNetworkInterfaceNameAttributeValue string, systemNetworkInterfaceAddressFamilyAttributeValue string, systemNetworkInterfaceAddressValueAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("network.interface.name", namedNetworkInterfaceNameAttributeValue)
+	dp.Attributes().PutStr("system.network.interface.address.family", systemNetworkInterfaceAddressFamilyAttributeValue)
+	dp.Attributes().PutStr("system.network.interface.address.value", systemNetworkInterfaceAddressValueAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkInterfaceAddressInfo) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkInterfaceAddressInfo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkInterfaceAddressInfo(cfg SystemNetworkInterfaceAddressInfoMetricConfig) metricSystemNetworkInterfaceAddressInfo {
+	m := metricSystemNetworkInterfaceAddressInfo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkInterfaceDuplex struct {
+	data     pmetric.Metric                           // data buffer for generated metric.
+	config   SystemNetworkInterfaceDuplexMetricConfig // metric config provided by user.
+	capacity int                                      // max observed number of data points added to the metric.
+}
+
+// init fills system.network.interface.duplex metric with initial data.
+func (m *metricSystemNetworkInterfaceDuplex) init() {
+	m.data.SetName("system.network.interface.duplex")
+	m.data.SetDescription("Whether the link is in this duplex (1) or not (0).")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricSystemNetworkInterfaceDuplex) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, namedNetworkInterfaceNameAttributeValue string, systemNetworkInterfaceDuplexAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("network.interface.name", namedNetworkInterfaceNameAttributeValue)
+	dp.Attributes().PutStr("system.network.interface.duplex", systemNetworkInterfaceDuplexAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkInterfaceDuplex) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkInterfaceDuplex) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkInterfaceDuplex(cfg SystemNetworkInterfaceDuplexMetricConfig) metricSystemNetworkInterfaceDuplex {
+	m := metricSystemNetworkInterfaceDuplex{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkInterfaceMtu struct {
+	data     pmetric.Metric                        // data buffer for generated metric.
+	config   SystemNetworkInterfaceMtuMetricConfig // metric config provided by user.
+	capacity int                                   // max observed number of data points added to the metric.
+}
+
+// init fills system.network.interface.mtu metric with initial data.
+func (m *metricSystemNetworkInterfaceMtu) init() {
+	m.data.SetName("system.network.interface.mtu")
+	m.data.SetDescription("The largest packet that is sent.")
+	m.data.SetUnit("By")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricSystemNetworkInterfaceMtu) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, namedNetworkInterfaceNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("network.interface.name", namedNetworkInterfaceNameAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkInterfaceMtu) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkInterfaceMtu) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkInterfaceMtu(cfg SystemNetworkInterfaceMtuMetricConfig) metricSystemNetworkInterfaceMtu {
+	m := metricSystemNetworkInterfaceMtu{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkIo struct {
+	data          pmetric.Metric              // data buffer for generated metric.
+	config        SystemNetworkIoMetricConfig // metric config provided by user.
+	capacity      int                         // max observed number of data points added to the metric.
+	aggDataPoints []int64                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.io metric with initial data.
+func (m *metricSystemNetworkIo) init() {
+	m.data.SetName("system.network.io")
+	m.data.SetDescription("The number of bytes transmitted and received.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkIoMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkIoMetricAttributeKeyNetworkIoDirection) {
+		dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkIo(cfg SystemNetworkIoMetricConfig) metricSystemNetworkIo {
+	m := metricSystemNetworkIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemNetworkLinuxSocketCount struct {
 	data          pmetric.Metric                            // data buffer for generated metric.
 	config        SystemNetworkLinuxSocketCountMetricConfig // metric config provided by user.
@@ -5174,6 +6322,496 @@ func (m *metricSystemNetworkLinuxSocketCount) emit(metrics pmetric.MetricSlice) 
 
 func newMetricSystemNetworkLinuxSocketCount(cfg SystemNetworkLinuxSocketCountMetricConfig) metricSystemNetworkLinuxSocketCount {
 	m := metricSystemNetworkLinuxSocketCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkMulticast struct {
+	data          pmetric.Metric                     // data buffer for generated metric.
+	config        SystemNetworkMulticastMetricConfig // metric config provided by user.
+	capacity      int                                // max observed number of data points added to the metric.
+	aggDataPoints []int64                            // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.multicast metric with initial data.
+func (m *metricSystemNetworkMulticast) init() {
+	m.data.SetName("system.network.multicast")
+	m.data.SetDescription("Number of multicast packets received.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkMulticast) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkMulticastMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkMulticast) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkMulticast) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkMulticast(cfg SystemNetworkMulticastMetricConfig) metricSystemNetworkMulticast {
+	m := metricSystemNetworkMulticast{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkPacketCount struct {
+	data          pmetric.Metric                       // data buffer for generated metric.
+	config        SystemNetworkPacketCountMetricConfig // metric config provided by user.
+	capacity      int                                  // max observed number of data points added to the metric.
+	aggDataPoints []int64                              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.packet.count metric with initial data.
+func (m *metricSystemNetworkPacketCount) init() {
+	m.data.SetName("system.network.packet.count")
+	m.data.SetDescription("The number of packets transferred.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkPacketCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkPacketCountMetricAttributeKeySystemDevice) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkPacketCountMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkPacketCountMetricAttributeKeyNetworkIoDirection) {
+		dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkPacketCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkPacketCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkPacketCount(cfg SystemNetworkPacketCountMetricConfig) metricSystemNetworkPacketCount {
+	m := metricSystemNetworkPacketCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkPacketDropped struct {
+	data          pmetric.Metric                         // data buffer for generated metric.
+	config        SystemNetworkPacketDroppedMetricConfig // metric config provided by user.
+	capacity      int                                    // max observed number of data points added to the metric.
+	aggDataPoints []int64                                // slice containing number of aggregated datapoints at each index
+}
+
+// init fills system.network.packet.dropped metric with initial data.
+func (m *metricSystemNetworkPacketDropped) init() {
+	m.data.SetName("system.network.packet.dropped")
+	m.data.SetDescription("Count of packets that are dropped or discarded even though there was no error.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricSystemNetworkPacketDropped) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkPacketDroppedMetricAttributeKeyNetworkInterfaceName) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, SystemNetworkPacketDroppedMetricAttributeKeyNetworkIoDirection) {
+		dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkPacketDropped) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkPacketDropped) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkPacketDropped(cfg SystemNetworkPacketDroppedMetricConfig) metricSystemNetworkPacketDropped {
+	m := metricSystemNetworkPacketDropped{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkTCPFailedAttempts struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   SystemNetworkTCPFailedAttemptsMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills system.network.tcp.failed_attempts metric with initial data.
+func (m *metricSystemNetworkTCPFailedAttempts) init() {
+	m.data.SetName("system.network.tcp.failed_attempts")
+	m.data.SetDescription("Number of TCP connections that failed before they were established.")
+	m.data.SetUnit("{connection}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemNetworkTCPFailedAttempts) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkTCPFailedAttempts) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkTCPFailedAttempts) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkTCPFailedAttempts(cfg SystemNetworkTCPFailedAttemptsMetricConfig) metricSystemNetworkTCPFailedAttempts {
+	m := metricSystemNetworkTCPFailedAttempts{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkTCPResets struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   SystemNetworkTCPResetsMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills system.network.tcp.resets metric with initial data.
+func (m *metricSystemNetworkTCPResets) init() {
+	m.data.SetName("system.network.tcp.resets")
+	m.data.SetDescription("Number of established TCP connections that ended in a reset.")
+	m.data.SetUnit("{connection}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemNetworkTCPResets) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkTCPResets) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkTCPResets) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkTCPResets(cfg SystemNetworkTCPResetsMetricConfig) metricSystemNetworkTCPResets {
+	m := metricSystemNetworkTCPResets{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkTCPRetransmissions struct {
+	data     pmetric.Metric                              // data buffer for generated metric.
+	config   SystemNetworkTCPRetransmissionsMetricConfig // metric config provided by user.
+	capacity int                                         // max observed number of data points added to the metric.
+}
+
+// init fills system.network.tcp.retransmissions metric with initial data.
+func (m *metricSystemNetworkTCPRetransmissions) init() {
+	m.data.SetName("system.network.tcp.retransmissions")
+	m.data.SetDescription("Number of TCP segments sent again.")
+	m.data.SetUnit("{segment}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemNetworkTCPRetransmissions) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkTCPRetransmissions) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkTCPRetransmissions) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkTCPRetransmissions(cfg SystemNetworkTCPRetransmissionsMetricConfig) metricSystemNetworkTCPRetransmissions {
+	m := metricSystemNetworkTCPRetransmissions{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemNetworkUDPErrors struct {
+	data     pmetric.Metric                     // data buffer for generated metric.
+	config   SystemNetworkUDPErrorsMetricConfig // metric config provided by user.
+	capacity int                                // max observed number of data points added to the metric.
+}
+
+// init fills system.network.udp.errors metric with initial data.
+func (m *metricSystemNetworkUDPErrors) init() {
+	m.data.SetName("system.network.udp.errors")
+	m.data.SetDescription("Number of UDP datagrams received that could not be delivered.")
+	m.data.SetUnit("{datagram}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+}
+
+func (m *metricSystemNetworkUDPErrors) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemNetworkUDPErrors) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemNetworkUDPErrors) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemNetworkUDPErrors(cfg SystemNetworkUDPErrorsMetricConfig) metricSystemNetworkUDPErrors {
+	m := metricSystemNetworkUDPErrors{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -6054,6 +7692,9 @@ type MetricsBuilder struct {
 	metricsBuffer                               pmetric.Metrics      // accumulates metrics data before emitting.
 	buildInfo                                   component.BuildInfo  // contains version information.
 	metricHwCPUSpeedLimit                       metricHwCPUSpeedLimit
+	metricHwNetworkBandwidthLimit               metricHwNetworkBandwidthLimit
+	metricHwNetworkBandwidthUtilization         metricHwNetworkBandwidthUtilization
+	metricHwNetworkUp                           metricHwNetworkUp
 	metricSystemAwakeTime                       metricSystemAwakeTime
 	metricSystemBootTimestamp                   metricSystemBootTimestamp
 	metricSystemCPUContextSwitches              metricSystemCPUContextSwitches
@@ -6107,8 +7748,24 @@ type MetricsBuilder struct {
 	metricSystemMemoryUnixPageQueueUsage        metricSystemMemoryUnixPageQueueUsage
 	metricSystemMemoryUsage                     metricSystemMemoryUsage
 	metricSystemMemoryUtilization               metricSystemMemoryUtilization
+	metricSystemNetworkCarrierChanges           metricSystemNetworkCarrierChanges
+	metricSystemNetworkCollisions               metricSystemNetworkCollisions
 	metricSystemNetworkConnectionCount          metricSystemNetworkConnectionCount
+	metricSystemNetworkConntrackCount           metricSystemNetworkConntrackCount
+	metricSystemNetworkConntrackMax             metricSystemNetworkConntrackMax
+	metricSystemNetworkErrors                   metricSystemNetworkErrors
+	metricSystemNetworkInterfaceAddressInfo     metricSystemNetworkInterfaceAddressInfo
+	metricSystemNetworkInterfaceDuplex          metricSystemNetworkInterfaceDuplex
+	metricSystemNetworkInterfaceMtu             metricSystemNetworkInterfaceMtu
+	metricSystemNetworkIo                       metricSystemNetworkIo
 	metricSystemNetworkLinuxSocketCount         metricSystemNetworkLinuxSocketCount
+	metricSystemNetworkMulticast                metricSystemNetworkMulticast
+	metricSystemNetworkPacketCount              metricSystemNetworkPacketCount
+	metricSystemNetworkPacketDropped            metricSystemNetworkPacketDropped
+	metricSystemNetworkTCPFailedAttempts        metricSystemNetworkTCPFailedAttempts
+	metricSystemNetworkTCPResets                metricSystemNetworkTCPResets
+	metricSystemNetworkTCPRetransmissions       metricSystemNetworkTCPRetransmissions
+	metricSystemNetworkUDPErrors                metricSystemNetworkUDPErrors
 	metricSystemPagingFaults                    metricSystemPagingFaults
 	metricSystemPagingIo                        metricSystemPagingIo
 	metricSystemPagingOperations                metricSystemPagingOperations
@@ -6147,6 +7804,9 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, opti
 		metricsBuffer:                               pmetric.NewMetrics(),
 		buildInfo:                                   settings.BuildInfo,
 		metricHwCPUSpeedLimit:                       newMetricHwCPUSpeedLimit(mbc.Metrics.HwCPUSpeedLimit),
+		metricHwNetworkBandwidthLimit:               newMetricHwNetworkBandwidthLimit(mbc.Metrics.HwNetworkBandwidthLimit),
+		metricHwNetworkBandwidthUtilization:         newMetricHwNetworkBandwidthUtilization(mbc.Metrics.HwNetworkBandwidthUtilization),
+		metricHwNetworkUp:                           newMetricHwNetworkUp(mbc.Metrics.HwNetworkUp),
 		metricSystemAwakeTime:                       newMetricSystemAwakeTime(mbc.Metrics.SystemAwakeTime),
 		metricSystemBootTimestamp:                   newMetricSystemBootTimestamp(mbc.Metrics.SystemBootTimestamp),
 		metricSystemCPUContextSwitches:              newMetricSystemCPUContextSwitches(mbc.Metrics.SystemCPUContextSwitches),
@@ -6200,8 +7860,24 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, opti
 		metricSystemMemoryUnixPageQueueUsage:        newMetricSystemMemoryUnixPageQueueUsage(mbc.Metrics.SystemMemoryUnixPageQueueUsage),
 		metricSystemMemoryUsage:                     newMetricSystemMemoryUsage(mbc.Metrics.SystemMemoryUsage),
 		metricSystemMemoryUtilization:               newMetricSystemMemoryUtilization(mbc.Metrics.SystemMemoryUtilization),
+		metricSystemNetworkCarrierChanges:           newMetricSystemNetworkCarrierChanges(mbc.Metrics.SystemNetworkCarrierChanges),
+		metricSystemNetworkCollisions:               newMetricSystemNetworkCollisions(mbc.Metrics.SystemNetworkCollisions),
 		metricSystemNetworkConnectionCount:          newMetricSystemNetworkConnectionCount(mbc.Metrics.SystemNetworkConnectionCount),
+		metricSystemNetworkConntrackCount:           newMetricSystemNetworkConntrackCount(mbc.Metrics.SystemNetworkConntrackCount),
+		metricSystemNetworkConntrackMax:             newMetricSystemNetworkConntrackMax(mbc.Metrics.SystemNetworkConntrackMax),
+		metricSystemNetworkErrors:                   newMetricSystemNetworkErrors(mbc.Metrics.SystemNetworkErrors),
+		metricSystemNetworkInterfaceAddressInfo:     newMetricSystemNetworkInterfaceAddressInfo(mbc.Metrics.SystemNetworkInterfaceAddressInfo),
+		metricSystemNetworkInterfaceDuplex:          newMetricSystemNetworkInterfaceDuplex(mbc.Metrics.SystemNetworkInterfaceDuplex),
+		metricSystemNetworkInterfaceMtu:             newMetricSystemNetworkInterfaceMtu(mbc.Metrics.SystemNetworkInterfaceMtu),
+		metricSystemNetworkIo:                       newMetricSystemNetworkIo(mbc.Metrics.SystemNetworkIo),
 		metricSystemNetworkLinuxSocketCount:         newMetricSystemNetworkLinuxSocketCount(mbc.Metrics.SystemNetworkLinuxSocketCount),
+		metricSystemNetworkMulticast:                newMetricSystemNetworkMulticast(mbc.Metrics.SystemNetworkMulticast),
+		metricSystemNetworkPacketCount:              newMetricSystemNetworkPacketCount(mbc.Metrics.SystemNetworkPacketCount),
+		metricSystemNetworkPacketDropped:            newMetricSystemNetworkPacketDropped(mbc.Metrics.SystemNetworkPacketDropped),
+		metricSystemNetworkTCPFailedAttempts:        newMetricSystemNetworkTCPFailedAttempts(mbc.Metrics.SystemNetworkTCPFailedAttempts),
+		metricSystemNetworkTCPResets:                newMetricSystemNetworkTCPResets(mbc.Metrics.SystemNetworkTCPResets),
+		metricSystemNetworkTCPRetransmissions:       newMetricSystemNetworkTCPRetransmissions(mbc.Metrics.SystemNetworkTCPRetransmissions),
+		metricSystemNetworkUDPErrors:                newMetricSystemNetworkUDPErrors(mbc.Metrics.SystemNetworkUDPErrors),
 		metricSystemPagingFaults:                    newMetricSystemPagingFaults(mbc.Metrics.SystemPagingFaults),
 		metricSystemPagingIo:                        newMetricSystemPagingIo(mbc.Metrics.SystemPagingIo),
 		metricSystemPagingOperations:                newMetricSystemPagingOperations(mbc.Metrics.SystemPagingOperations),
@@ -6281,6 +7957,9 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
 	mb.metricHwCPUSpeedLimit.emit(ils.Metrics())
+	mb.metricHwNetworkBandwidthLimit.emit(ils.Metrics())
+	mb.metricHwNetworkBandwidthUtilization.emit(ils.Metrics())
+	mb.metricHwNetworkUp.emit(ils.Metrics())
 	mb.metricSystemAwakeTime.emit(ils.Metrics())
 	mb.metricSystemBootTimestamp.emit(ils.Metrics())
 	mb.metricSystemCPUContextSwitches.emit(ils.Metrics())
@@ -6334,8 +8013,24 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricSystemMemoryUnixPageQueueUsage.emit(ils.Metrics())
 	mb.metricSystemMemoryUsage.emit(ils.Metrics())
 	mb.metricSystemMemoryUtilization.emit(ils.Metrics())
+	mb.metricSystemNetworkCarrierChanges.emit(ils.Metrics())
+	mb.metricSystemNetworkCollisions.emit(ils.Metrics())
 	mb.metricSystemNetworkConnectionCount.emit(ils.Metrics())
+	mb.metricSystemNetworkConntrackCount.emit(ils.Metrics())
+	mb.metricSystemNetworkConntrackMax.emit(ils.Metrics())
+	mb.metricSystemNetworkErrors.emit(ils.Metrics())
+	mb.metricSystemNetworkInterfaceAddressInfo.emit(ils.Metrics())
+	mb.metricSystemNetworkInterfaceDuplex.emit(ils.Metrics())
+	mb.metricSystemNetworkInterfaceMtu.emit(ils.Metrics())
+	mb.metricSystemNetworkIo.emit(ils.Metrics())
 	mb.metricSystemNetworkLinuxSocketCount.emit(ils.Metrics())
+	mb.metricSystemNetworkMulticast.emit(ils.Metrics())
+	mb.metricSystemNetworkPacketCount.emit(ils.Metrics())
+	mb.metricSystemNetworkPacketDropped.emit(ils.Metrics())
+	mb.metricSystemNetworkTCPFailedAttempts.emit(ils.Metrics())
+	mb.metricSystemNetworkTCPResets.emit(ils.Metrics())
+	mb.metricSystemNetworkTCPRetransmissions.emit(ils.Metrics())
+	mb.metricSystemNetworkUDPErrors.emit(ils.Metrics())
 	mb.metricSystemPagingFaults.emit(ils.Metrics())
 	mb.metricSystemPagingIo.emit(ils.Metrics())
 	mb.metricSystemPagingOperations.emit(ils.Metrics())
@@ -6372,6 +8067,21 @@ func (mb *MetricsBuilder) Emit(options ...ResourceMetricsOption) pmetric.Metrics
 // RecordHwCPUSpeedLimitDataPoint adds a data point to hw.cpu.speed.limit metric.
 func (mb *MetricsBuilder) RecordHwCPUSpeedLimitDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwLimitTypeAttributeValue AttributeHwLimitType, hwNameAttributeValue string) {
 	mb.metricHwCPUSpeedLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwLimitTypeAttributeValue.String(), hwNameAttributeValue)
+}
+
+// RecordHwNetworkBandwidthLimitDataPoint adds a data point to hw.network.bandwidth.limit metric.
+func (mb *MetricsBuilder) RecordHwNetworkBandwidthLimitDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, networkInterfaceNameAttributeValue string, hwNetworkPhysicalAddressAttributeValue string, hwNetworkLogicalAddressesAttributeValue []any) {
+	mb.metricHwNetworkBandwidthLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, networkInterfaceNameAttributeValue, hwNetworkPhysicalAddressAttributeValue, hwNetworkLogicalAddressesAttributeValue)
+}
+
+// RecordHwNetworkBandwidthUtilizationDataPoint adds a data point to hw.network.bandwidth.utilization metric.
+func (mb *MetricsBuilder) RecordHwNetworkBandwidthUtilizationDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, networkInterfaceNameAttributeValue string, hwNetworkPhysicalAddressAttributeValue string, hwNetworkLogicalAddressesAttributeValue []any) {
+	mb.metricHwNetworkBandwidthUtilization.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, networkInterfaceNameAttributeValue, hwNetworkPhysicalAddressAttributeValue, hwNetworkLogicalAddressesAttributeValue)
+}
+
+// RecordHwNetworkUpDataPoint adds a data point to hw.network.up metric.
+func (mb *MetricsBuilder) RecordHwNetworkUpDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, networkInterfaceNameAttributeValue string, hwNetworkPhysicalAddressAttributeValue string, hwNetworkLogicalAddressesAttributeValue []any) {
+	mb.metricHwNetworkUp.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, networkInterfaceNameAttributeValue, hwNetworkPhysicalAddressAttributeValue, hwNetworkLogicalAddressesAttributeValue)
 }
 
 // RecordSystemAwakeTimeDataPoint adds a data point to system.awake.time metric.
@@ -6639,14 +8349,94 @@ func (mb *MetricsBuilder) RecordSystemMemoryUtilizationDataPoint(ts pcommon.Time
 	mb.metricSystemMemoryUtilization.recordDataPoint(mb.startTime, ts, val, systemMemoryStateAttributeValue.String())
 }
 
+// RecordSystemNetworkCarrierChangesDataPoint adds a data point to system.network.carrier_changes metric.
+func (mb *MetricsBuilder) RecordSystemNetworkCarrierChangesDataPoint(ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string) {
+	mb.metricSystemNetworkCarrierChanges.recordDataPoint(mb.startTime, ts, val, networkInterfaceNameAttributeValue)
+}
+
+// RecordSystemNetworkCollisionsDataPoint adds a data point to system.network.collisions metric.
+func (mb *MetricsBuilder) RecordSystemNetworkCollisionsDataPoint(ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string) {
+	mb.metricSystemNetworkCollisions.recordDataPoint(mb.startTime, ts, val, networkInterfaceNameAttributeValue)
+}
+
 // RecordSystemNetworkConnectionCountDataPoint adds a data point to system.network.connection.count metric.
 func (mb *MetricsBuilder) RecordSystemNetworkConnectionCountDataPoint(ts pcommon.Timestamp, val int64, networkTransportAttributeValue AttributeNetworkTransport, networkConnectionStateAttributeValue AttributeNetworkConnectionState, networkTypeAttributeValue AttributeNetworkType, processPidAttributeValue int64, networkLocalAddressAttributeValue string, networkLocalPortAttributeValue int64, networkPeerAddressAttributeValue string, networkPeerPortAttributeValue int64, processUnixSocketTypeAttributeValue AttributeProcessUnixSocketType, processUnixFileDescriptorNumberAttributeValue int64) {
 	mb.metricSystemNetworkConnectionCount.recordDataPoint(mb.startTime, ts, val, networkTransportAttributeValue.String(), networkConnectionStateAttributeValue.String(), networkTypeAttributeValue.String(), processPidAttributeValue, networkLocalAddressAttributeValue, networkLocalPortAttributeValue, networkPeerAddressAttributeValue, networkPeerPortAttributeValue, processUnixSocketTypeAttributeValue.String(), processUnixFileDescriptorNumberAttributeValue)
 }
 
+// RecordSystemNetworkConntrackCountDataPoint adds a data point to system.network.conntrack.count metric.
+func (mb *MetricsBuilder) RecordSystemNetworkConntrackCountDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemNetworkConntrackCount.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemNetworkConntrackMaxDataPoint adds a data point to system.network.conntrack.max metric.
+func (mb *MetricsBuilder) RecordSystemNetworkConntrackMaxDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemNetworkConntrackMax.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemNetworkErrorsDataPoint adds a data point to system.network.errors metric.
+func (mb *MetricsBuilder) RecordSystemNetworkErrorsDataPoint(ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue AttributeNetworkIoDirection) {
+	mb.metricSystemNetworkErrors.recordDataPoint(mb.startTime, ts, val, networkInterfaceNameAttributeValue, networkIoDirectionAttributeValue.String())
+}
+
+// RecordSystemNetworkInterfaceAddressInfoDataPoint adds a data point to system.network.interface.address.info metric.
+func (mb *MetricsBuilder) RecordSystemNetworkInterfaceAddressInfoDataPoint(ts pcommon.Timestamp, val int64, namedNetworkInterfaceNameAttributeValue string, systemNetworkInterfaceAddressFamilyAttributeValue AttributeSystemNetworkInterfaceAddressFamily, systemNetworkInterfaceAddressValueAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricSystemNetworkInterfaceAddressInfo.recordDataPoint(mb.startTime, ts, val, namedNetworkInterfaceNameAttributeValue, systemNetworkInterfaceAddressFamilyAttributeValue.String(), systemNetworkInterfaceAddressValueAttributeValue, options...)
+}
+
+// RecordSystemNetworkInterfaceDuplexDataPoint adds a data point to system.network.interface.duplex metric.
+func (mb *MetricsBuilder) RecordSystemNetworkInterfaceDuplexDataPoint(ts pcommon.Timestamp, val int64, namedNetworkInterfaceNameAttributeValue string, systemNetworkInterfaceDuplexAttributeValue AttributeSystemNetworkInterfaceDuplex) {
+	mb.metricSystemNetworkInterfaceDuplex.recordDataPoint(mb.startTime, ts, val, namedNetworkInterfaceNameAttributeValue, systemNetworkInterfaceDuplexAttributeValue.String())
+}
+
+// RecordSystemNetworkInterfaceMtuDataPoint adds a data point to system.network.interface.mtu metric.
+func (mb *MetricsBuilder) RecordSystemNetworkInterfaceMtuDataPoint(ts pcommon.Timestamp, val int64, namedNetworkInterfaceNameAttributeValue string) {
+	mb.metricSystemNetworkInterfaceMtu.recordDataPoint(mb.startTime, ts, val, namedNetworkInterfaceNameAttributeValue)
+}
+
+// RecordSystemNetworkIoDataPoint adds a data point to system.network.io metric.
+func (mb *MetricsBuilder) RecordSystemNetworkIoDataPoint(ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue AttributeNetworkIoDirection) {
+	mb.metricSystemNetworkIo.recordDataPoint(mb.startTime, ts, val, networkInterfaceNameAttributeValue, networkIoDirectionAttributeValue.String())
+}
+
 // RecordSystemNetworkLinuxSocketCountDataPoint adds a data point to system.network.linux.socket.count metric.
 func (mb *MetricsBuilder) RecordSystemNetworkLinuxSocketCountDataPoint(ts pcommon.Timestamp, val int64, socketNetworkTransportAttributeValue AttributeSocketNetworkTransport, systemNetworkLinuxSocketStateAttributeValue AttributeSystemNetworkLinuxSocketState) {
 	mb.metricSystemNetworkLinuxSocketCount.recordDataPoint(mb.startTime, ts, val, socketNetworkTransportAttributeValue.String(), systemNetworkLinuxSocketStateAttributeValue.String())
+}
+
+// RecordSystemNetworkMulticastDataPoint adds a data point to system.network.multicast metric.
+func (mb *MetricsBuilder) RecordSystemNetworkMulticastDataPoint(ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string) {
+	mb.metricSystemNetworkMulticast.recordDataPoint(mb.startTime, ts, val, networkInterfaceNameAttributeValue)
+}
+
+// RecordSystemNetworkPacketCountDataPoint adds a data point to system.network.packet.count metric.
+func (mb *MetricsBuilder) RecordSystemNetworkPacketCountDataPoint(ts pcommon.Timestamp, val int64, systemDeviceAttributeValue string, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue AttributeNetworkIoDirection) {
+	mb.metricSystemNetworkPacketCount.recordDataPoint(mb.startTime, ts, val, systemDeviceAttributeValue, networkInterfaceNameAttributeValue, networkIoDirectionAttributeValue.String())
+}
+
+// RecordSystemNetworkPacketDroppedDataPoint adds a data point to system.network.packet.dropped metric.
+func (mb *MetricsBuilder) RecordSystemNetworkPacketDroppedDataPoint(ts pcommon.Timestamp, val int64, networkInterfaceNameAttributeValue string, networkIoDirectionAttributeValue AttributeNetworkIoDirection) {
+	mb.metricSystemNetworkPacketDropped.recordDataPoint(mb.startTime, ts, val, networkInterfaceNameAttributeValue, networkIoDirectionAttributeValue.String())
+}
+
+// RecordSystemNetworkTCPFailedAttemptsDataPoint adds a data point to system.network.tcp.failed_attempts metric.
+func (mb *MetricsBuilder) RecordSystemNetworkTCPFailedAttemptsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemNetworkTCPFailedAttempts.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemNetworkTCPResetsDataPoint adds a data point to system.network.tcp.resets metric.
+func (mb *MetricsBuilder) RecordSystemNetworkTCPResetsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemNetworkTCPResets.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemNetworkTCPRetransmissionsDataPoint adds a data point to system.network.tcp.retransmissions metric.
+func (mb *MetricsBuilder) RecordSystemNetworkTCPRetransmissionsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemNetworkTCPRetransmissions.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemNetworkUDPErrorsDataPoint adds a data point to system.network.udp.errors metric.
+func (mb *MetricsBuilder) RecordSystemNetworkUDPErrorsDataPoint(ts pcommon.Timestamp, val int64) {
+	mb.metricSystemNetworkUDPErrors.recordDataPoint(mb.startTime, ts, val)
 }
 
 // RecordSystemPagingFaultsDataPoint adds a data point to system.paging.faults metric.

@@ -59,6 +59,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb := NewMetricsBuilder(loadMetricsBuilderConfig(t, tt.name), settings, WithStartTime(start))
 			aggMap := make(map[string]string) // contains the aggregation strategies for each metric name
 			aggMap["hw.cpu.speed.limit"] = mb.metricHwCPUSpeedLimit.config.AggregationStrategy
+			aggMap["hw.network.bandwidth.limit"] = mb.metricHwNetworkBandwidthLimit.config.AggregationStrategy
+			aggMap["hw.network.bandwidth.utilization"] = mb.metricHwNetworkBandwidthUtilization.config.AggregationStrategy
+			aggMap["hw.network.up"] = mb.metricHwNetworkUp.config.AggregationStrategy
 			aggMap["system.cpu.frequency"] = mb.metricSystemCPUFrequency.config.AggregationStrategy
 			aggMap["system.cpu.linux.guest.time"] = mb.metricSystemCPULinuxGuestTime.config.AggregationStrategy
 			aggMap["system.cpu.linux.pressure.time"] = mb.metricSystemCPULinuxPressureTime.config.AggregationStrategy
@@ -84,8 +87,15 @@ func TestMetricsBuilder(t *testing.T) {
 			aggMap["system.memory.unix.page_queue.usage"] = mb.metricSystemMemoryUnixPageQueueUsage.config.AggregationStrategy
 			aggMap["system.memory.usage"] = mb.metricSystemMemoryUsage.config.AggregationStrategy
 			aggMap["system.memory.utilization"] = mb.metricSystemMemoryUtilization.config.AggregationStrategy
+			aggMap["system.network.carrier_changes"] = mb.metricSystemNetworkCarrierChanges.config.AggregationStrategy
+			aggMap["system.network.collisions"] = mb.metricSystemNetworkCollisions.config.AggregationStrategy
 			aggMap["system.network.connection.count"] = mb.metricSystemNetworkConnectionCount.config.AggregationStrategy
+			aggMap["system.network.errors"] = mb.metricSystemNetworkErrors.config.AggregationStrategy
+			aggMap["system.network.io"] = mb.metricSystemNetworkIo.config.AggregationStrategy
 			aggMap["system.network.linux.socket.count"] = mb.metricSystemNetworkLinuxSocketCount.config.AggregationStrategy
+			aggMap["system.network.multicast"] = mb.metricSystemNetworkMulticast.config.AggregationStrategy
+			aggMap["system.network.packet.count"] = mb.metricSystemNetworkPacketCount.config.AggregationStrategy
+			aggMap["system.network.packet.dropped"] = mb.metricSystemNetworkPacketDropped.config.AggregationStrategy
 			aggMap["system.paging.faults"] = mb.metricSystemPagingFaults.config.AggregationStrategy
 			aggMap["system.paging.io"] = mb.metricSystemPagingIo.config.AggregationStrategy
 			aggMap["system.paging.operations"] = mb.metricSystemPagingOperations.config.AggregationStrategy
@@ -105,6 +115,24 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordHwCPUSpeedLimitDataPoint(ts, 1, "hw.id-val", AttributeHwLimitTypeMax, "hw.name-val")
 			if tt.name == "reaggregate_set" {
 				mb.RecordHwCPUSpeedLimitDataPoint(ts, 3, "hw.id-val", AttributeHwLimitTypeMax, "hw.name-val-2")
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwNetworkBandwidthLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", "network.interface.name-val", "hw.network.physical_address-val", []any{"hw.network.logical_addresses-item1", "hw.network.logical_addresses-item2"})
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwNetworkBandwidthLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "network.interface.name-val-2", "hw.network.physical_address-val-2", []any{"hw.network.logical_addresses-item3", "hw.network.logical_addresses-item4"})
+			}
+
+			allMetricsCount++
+			mb.RecordHwNetworkBandwidthUtilizationDataPoint(ts, 1, "hw.id-val", "hw.name-val", "network.interface.name-val", "hw.network.physical_address-val", []any{"hw.network.logical_addresses-item1", "hw.network.logical_addresses-item2"})
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwNetworkBandwidthUtilizationDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "network.interface.name-val-2", "hw.network.physical_address-val-2", []any{"hw.network.logical_addresses-item3", "hw.network.logical_addresses-item4"})
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwNetworkUpDataPoint(ts, 1, "hw.id-val", "hw.name-val", "network.interface.name-val", "hw.network.physical_address-val", []any{"hw.network.logical_addresses-item1", "hw.network.logical_addresses-item2"})
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwNetworkUpDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "network.interface.name-val-2", "hw.network.physical_address-val-2", []any{"hw.network.logical_addresses-item3", "hw.network.logical_addresses-item4"})
 			}
 
 			allMetricsCount++
@@ -340,6 +368,18 @@ func TestMetricsBuilder(t *testing.T) {
 			if tt.name == "reaggregate_set" {
 				mb.RecordSystemMemoryUtilizationDataPoint(ts, 3, AttributeSystemMemoryStateCached)
 			}
+
+			allMetricsCount++
+			mb.RecordSystemNetworkCarrierChangesDataPoint(ts, 1, "network.interface.name-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkCarrierChangesDataPoint(ts, 3, "network.interface.name-val-2")
+			}
+
+			allMetricsCount++
+			mb.RecordSystemNetworkCollisionsDataPoint(ts, 1, "network.interface.name-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkCollisionsDataPoint(ts, 3, "network.interface.name-val-2")
+			}
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemNetworkConnectionCountDataPoint(ts, 1, AttributeNetworkTransportTCP, AttributeNetworkConnectionStateEstablished, AttributeNetworkTypeIpv4, 11, "network.local.address-val", 18, "network.peer.address-val", 17, AttributeProcessUnixSocketTypeStream, 35)
@@ -348,10 +388,67 @@ func TestMetricsBuilder(t *testing.T) {
 			}
 
 			allMetricsCount++
+			mb.RecordSystemNetworkConntrackCountDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemNetworkConntrackMaxDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemNetworkErrorsDataPoint(ts, 1, "network.interface.name-val", AttributeNetworkIoDirectionReceive)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkErrorsDataPoint(ts, 3, "network.interface.name-val-2", AttributeNetworkIoDirectionTransmit)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemNetworkInterfaceAddressInfoDataPoint(ts, 1, "named.network.interface.name-val", AttributeSystemNetworkInterfaceAddressFamilyIpv4, "system.network.interface.address.value-val", WithSystemNetworkInterfaceAddressNetmaskMetricAttribute("system.network.interface.address.netmask-val"), WithSystemNetworkInterfaceAddressBroadcastMetricAttribute("system.network.interface.address.broadcast-val"), WithSystemNetworkInterfaceAddressPeerMetricAttribute("system.network.interface.address.peer-val"))
+
+			allMetricsCount++
+			mb.RecordSystemNetworkInterfaceDuplexDataPoint(ts, 1, "named.network.interface.name-val", AttributeSystemNetworkInterfaceDuplexFull)
+
+			allMetricsCount++
+			mb.RecordSystemNetworkInterfaceMtuDataPoint(ts, 1, "named.network.interface.name-val")
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemNetworkIoDataPoint(ts, 1, "network.interface.name-val", AttributeNetworkIoDirectionReceive)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkIoDataPoint(ts, 3, "network.interface.name-val-2", AttributeNetworkIoDirectionTransmit)
+			}
+
+			allMetricsCount++
 			mb.RecordSystemNetworkLinuxSocketCountDataPoint(ts, 1, AttributeSocketNetworkTransportTCP, AttributeSystemNetworkLinuxSocketStateAlloc)
 			if tt.name == "reaggregate_set" {
 				mb.RecordSystemNetworkLinuxSocketCountDataPoint(ts, 3, AttributeSocketNetworkTransportUDP, AttributeSystemNetworkLinuxSocketStateAlloc)
 			}
+
+			allMetricsCount++
+			mb.RecordSystemNetworkMulticastDataPoint(ts, 1, "network.interface.name-val")
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkMulticastDataPoint(ts, 3, "network.interface.name-val-2")
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemNetworkPacketCountDataPoint(ts, 1, "system.device-val", "network.interface.name-val", AttributeNetworkIoDirectionReceive)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkPacketCountDataPoint(ts, 3, "system.device-val-2", "network.interface.name-val-2", AttributeNetworkIoDirectionTransmit)
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemNetworkPacketDroppedDataPoint(ts, 1, "network.interface.name-val", AttributeNetworkIoDirectionReceive)
+			if tt.name == "reaggregate_set" {
+				mb.RecordSystemNetworkPacketDroppedDataPoint(ts, 3, "network.interface.name-val-2", AttributeNetworkIoDirectionTransmit)
+			}
+
+			allMetricsCount++
+			mb.RecordSystemNetworkTCPFailedAttemptsDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemNetworkTCPResetsDataPoint(ts, 1)
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordSystemNetworkTCPRetransmissionsDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemNetworkUDPErrorsDataPoint(ts, 1)
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordSystemPagingFaultsDataPoint(ts, 1, AttributeSystemPagingFaultTypeMajor)
@@ -411,6 +508,9 @@ func TestMetricsBuilder(t *testing.T) {
 			metrics := mb.Emit(WithResource(res))
 			if tt.name == "reaggregate_set" {
 				assert.Empty(t, mb.metricHwCPUSpeedLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwNetworkBandwidthLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwNetworkBandwidthUtilization.aggDataPoints)
+				assert.Empty(t, mb.metricHwNetworkUp.aggDataPoints)
 				assert.Empty(t, mb.metricSystemCPUFrequency.aggDataPoints)
 				assert.Empty(t, mb.metricSystemCPULinuxGuestTime.aggDataPoints)
 				assert.Empty(t, mb.metricSystemCPULinuxPressureTime.aggDataPoints)
@@ -436,8 +536,15 @@ func TestMetricsBuilder(t *testing.T) {
 				assert.Empty(t, mb.metricSystemMemoryUnixPageQueueUsage.aggDataPoints)
 				assert.Empty(t, mb.metricSystemMemoryUsage.aggDataPoints)
 				assert.Empty(t, mb.metricSystemMemoryUtilization.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkCarrierChanges.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkCollisions.aggDataPoints)
 				assert.Empty(t, mb.metricSystemNetworkConnectionCount.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkErrors.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkIo.aggDataPoints)
 				assert.Empty(t, mb.metricSystemNetworkLinuxSocketCount.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkMulticast.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkPacketCount.aggDataPoints)
+				assert.Empty(t, mb.metricSystemNetworkPacketDropped.aggDataPoints)
 				assert.Empty(t, mb.metricSystemPagingFaults.aggDataPoints)
 				assert.Empty(t, mb.metricSystemPagingIo.aggDataPoints)
 				assert.Empty(t, mb.metricSystemPagingOperations.aggDataPoints)
@@ -519,6 +626,176 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("hw.limit_type")
 						assert.True(t, ok)
 						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+					}
+				case "hw.network.bandwidth.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.network.bandwidth.limit"], "Found a duplicate in the metrics slice: hw.network.bandwidth.limit")
+						validatedMetrics["hw.network.bandwidth.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Link speed.", mi.Description())
+						assert.Equal(t, "By/s", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.network.bandwidth.limit"], "Found a duplicate in the metrics slice: hw.network.bandwidth.limit")
+						validatedMetrics["hw.network.bandwidth.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Link speed.", mi.Description())
+						assert.Equal(t, "By/s", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.network.bandwidth.limit"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.network.physical_address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.network.logical_addresses")
+						assert.False(t, ok)
+					}
+				case "hw.network.bandwidth.utilization":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.network.bandwidth.utilization"], "Found a duplicate in the metrics slice: hw.network.bandwidth.utilization")
+						validatedMetrics["hw.network.bandwidth.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Utilization of the network bandwidth as a fraction.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.network.bandwidth.utilization"], "Found a duplicate in the metrics slice: hw.network.bandwidth.utilization")
+						validatedMetrics["hw.network.bandwidth.utilization"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Utilization of the network bandwidth as a fraction.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.network.bandwidth.utilization"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.network.physical_address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.network.logical_addresses")
+						assert.False(t, ok)
+					}
+				case "hw.network.up":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.network.up"], "Found a duplicate in the metrics slice: hw.network.up")
+						validatedMetrics["hw.network.up"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Link status: `1` (up) or `0` (down).", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.network.up"], "Found a duplicate in the metrics slice: hw.network.up")
+						validatedMetrics["hw.network.up"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Link status: `1` (up) or `0` (down).", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.network.up"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.network.physical_address")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.network.logical_addresses")
 						assert.False(t, ok)
 					}
 				case "system.awake.time":
@@ -2079,6 +2356,94 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok := dp.Attributes().Get("system.memory.state")
 						assert.False(t, ok)
 					}
+				case "system.network.carrier_changes":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.carrier_changes"], "Found a duplicate in the metrics slice: system.network.carrier_changes")
+						validatedMetrics["system.network.carrier_changes"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of times that the link came or went.", mi.Description())
+						assert.Equal(t, "{change}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.carrier_changes"], "Found a duplicate in the metrics slice: system.network.carrier_changes")
+						validatedMetrics["system.network.carrier_changes"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of times that the link came or went.", mi.Description())
+						assert.Equal(t, "{change}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.carrier_changes"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+					}
+				case "system.network.collisions":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.collisions"], "Found a duplicate in the metrics slice: system.network.collisions")
+						validatedMetrics["system.network.collisions"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of collisions while transmitting.", mi.Description())
+						assert.Equal(t, "{collision}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.collisions"], "Found a duplicate in the metrics slice: system.network.collisions")
+						validatedMetrics["system.network.collisions"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of collisions while transmitting.", mi.Description())
+						assert.Equal(t, "{collision}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.collisions"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+					}
 				case "system.network.connection.count":
 					if tt.name != "reaggregate_set" {
 						assert.False(t, validatedMetrics["system.network.connection.count"], "Found a duplicate in the metrics slice: system.network.connection.count")
@@ -2144,6 +2509,197 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("process.unix.file_descriptor.number")
 						assert.False(t, ok)
 					}
+				case "system.network.conntrack.count":
+					assert.False(t, validatedMetrics["system.network.conntrack.count"], "Found a duplicate in the metrics slice: system.network.conntrack.count")
+					validatedMetrics["system.network.conntrack.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of connections that the firewall follows.", mi.Description())
+					assert.Equal(t, "{entry}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.network.conntrack.max":
+					assert.False(t, validatedMetrics["system.network.conntrack.max"], "Found a duplicate in the metrics slice: system.network.conntrack.max")
+					validatedMetrics["system.network.conntrack.max"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "The most connections that the firewall can follow.", mi.Description())
+					assert.Equal(t, "{entry}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.network.errors":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.errors"], "Found a duplicate in the metrics slice: system.network.errors")
+						validatedMetrics["system.network.errors"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Count of network errors detected.", mi.Description())
+						assert.Equal(t, "{error}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+						networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "receive", networkIoDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.errors"], "Found a duplicate in the metrics slice: system.network.errors")
+						validatedMetrics["system.network.errors"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Count of network errors detected.", mi.Description())
+						assert.Equal(t, "{error}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.errors"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.io.direction")
+						assert.False(t, ok)
+					}
+				case "system.network.interface.address.info":
+					assert.False(t, validatedMetrics["system.network.interface.address.info"], "Found a duplicate in the metrics slice: system.network.interface.address.info")
+					validatedMetrics["system.network.interface.address.info"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The addresses of each network interface; the value is always 1.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					namedNetworkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "named.network.interface.name-val", namedNetworkInterfaceNameAttrVal.Str())
+					systemNetworkInterfaceAddressFamilyAttrVal, ok := dp.Attributes().Get("system.network.interface.address.family")
+					assert.True(t, ok)
+					assert.Equal(t, "ipv4", systemNetworkInterfaceAddressFamilyAttrVal.Str())
+					systemNetworkInterfaceAddressValueAttrVal, ok := dp.Attributes().Get("system.network.interface.address.value")
+					assert.True(t, ok)
+					assert.Equal(t, "system.network.interface.address.value-val", systemNetworkInterfaceAddressValueAttrVal.Str())
+					systemNetworkInterfaceAddressNetmaskAttrVal, ok := dp.Attributes().Get("system.network.interface.address.netmask")
+					assert.True(t, ok)
+					assert.Equal(t, "system.network.interface.address.netmask-val", systemNetworkInterfaceAddressNetmaskAttrVal.Str())
+					systemNetworkInterfaceAddressBroadcastAttrVal, ok := dp.Attributes().Get("system.network.interface.address.broadcast")
+					assert.True(t, ok)
+					assert.Equal(t, "system.network.interface.address.broadcast-val", systemNetworkInterfaceAddressBroadcastAttrVal.Str())
+					systemNetworkInterfaceAddressPeerAttrVal, ok := dp.Attributes().Get("system.network.interface.address.peer")
+					assert.True(t, ok)
+					assert.Equal(t, "system.network.interface.address.peer-val", systemNetworkInterfaceAddressPeerAttrVal.Str())
+				case "system.network.interface.duplex":
+					assert.False(t, validatedMetrics["system.network.interface.duplex"], "Found a duplicate in the metrics slice: system.network.interface.duplex")
+					validatedMetrics["system.network.interface.duplex"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Whether the link is in this duplex (1) or not (0).", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					namedNetworkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "named.network.interface.name-val", namedNetworkInterfaceNameAttrVal.Str())
+					systemNetworkInterfaceDuplexAttrVal, ok := dp.Attributes().Get("system.network.interface.duplex")
+					assert.True(t, ok)
+					assert.Equal(t, "full", systemNetworkInterfaceDuplexAttrVal.Str())
+				case "system.network.interface.mtu":
+					assert.False(t, validatedMetrics["system.network.interface.mtu"], "Found a duplicate in the metrics slice: system.network.interface.mtu")
+					validatedMetrics["system.network.interface.mtu"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "The largest packet that is sent.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					namedNetworkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "named.network.interface.name-val", namedNetworkInterfaceNameAttrVal.Str())
+				case "system.network.io":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.io"], "Found a duplicate in the metrics slice: system.network.io")
+						validatedMetrics["system.network.io"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The number of bytes transmitted and received.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+						networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "receive", networkIoDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.io"], "Found a duplicate in the metrics slice: system.network.io")
+						validatedMetrics["system.network.io"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The number of bytes transmitted and received.", mi.Description())
+						assert.Equal(t, "By", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.io"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.io.direction")
+						assert.False(t, ok)
+					}
 				case "system.network.linux.socket.count":
 					if tt.name != "reaggregate_set" {
 						assert.False(t, validatedMetrics["system.network.linux.socket.count"], "Found a duplicate in the metrics slice: system.network.linux.socket.count")
@@ -2193,6 +2749,209 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("system.network.linux.socket.state")
 						assert.True(t, ok)
 					}
+				case "system.network.multicast":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.multicast"], "Found a duplicate in the metrics slice: system.network.multicast")
+						validatedMetrics["system.network.multicast"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of multicast packets received.", mi.Description())
+						assert.Equal(t, "{packet}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.multicast"], "Found a duplicate in the metrics slice: system.network.multicast")
+						validatedMetrics["system.network.multicast"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of multicast packets received.", mi.Description())
+						assert.Equal(t, "{packet}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.multicast"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+					}
+				case "system.network.packet.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.packet.count"], "Found a duplicate in the metrics slice: system.network.packet.count")
+						validatedMetrics["system.network.packet.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The number of packets transferred.", mi.Description())
+						assert.Equal(t, "{packet}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						systemDeviceAttrVal, ok := dp.Attributes().Get("system.device")
+						assert.True(t, ok)
+						assert.Equal(t, "system.device-val", systemDeviceAttrVal.Str())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+						networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "receive", networkIoDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.packet.count"], "Found a duplicate in the metrics slice: system.network.packet.count")
+						validatedMetrics["system.network.packet.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "The number of packets transferred.", mi.Description())
+						assert.Equal(t, "{packet}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.packet.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("system.device")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.io.direction")
+						assert.False(t, ok)
+					}
+				case "system.network.packet.dropped":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["system.network.packet.dropped"], "Found a duplicate in the metrics slice: system.network.packet.dropped")
+						validatedMetrics["system.network.packet.dropped"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Count of packets that are dropped or discarded even though there was no error.", mi.Description())
+						assert.Equal(t, "{packet}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+						assert.True(t, ok)
+						assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+						networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
+						assert.True(t, ok)
+						assert.Equal(t, "receive", networkIoDirectionAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["system.network.packet.dropped"], "Found a duplicate in the metrics slice: system.network.packet.dropped")
+						validatedMetrics["system.network.packet.dropped"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Count of packets that are dropped or discarded even though there was no error.", mi.Description())
+						assert.Equal(t, "{packet}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["system.network.packet.dropped"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("network.interface.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("network.io.direction")
+						assert.False(t, ok)
+					}
+				case "system.network.tcp.failed_attempts":
+					assert.False(t, validatedMetrics["system.network.tcp.failed_attempts"], "Found a duplicate in the metrics slice: system.network.tcp.failed_attempts")
+					validatedMetrics["system.network.tcp.failed_attempts"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of TCP connections that failed before they were established.", mi.Description())
+					assert.Equal(t, "{connection}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.network.tcp.resets":
+					assert.False(t, validatedMetrics["system.network.tcp.resets"], "Found a duplicate in the metrics slice: system.network.tcp.resets")
+					validatedMetrics["system.network.tcp.resets"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of established TCP connections that ended in a reset.", mi.Description())
+					assert.Equal(t, "{connection}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.network.tcp.retransmissions":
+					assert.False(t, validatedMetrics["system.network.tcp.retransmissions"], "Found a duplicate in the metrics slice: system.network.tcp.retransmissions")
+					validatedMetrics["system.network.tcp.retransmissions"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of TCP segments sent again.", mi.Description())
+					assert.Equal(t, "{segment}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.network.udp.errors":
+					assert.False(t, validatedMetrics["system.network.udp.errors"], "Found a duplicate in the metrics slice: system.network.udp.errors")
+					validatedMetrics["system.network.udp.errors"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of UDP datagrams received that could not be delivered.", mi.Description())
+					assert.Equal(t, "{datagram}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 				case "system.paging.faults":
 					if tt.name != "reaggregate_set" {
 						assert.False(t, validatedMetrics["system.paging.faults"], "Found a duplicate in the metrics slice: system.paging.faults")
