@@ -10,7 +10,7 @@ export CGO_ENABLED := 0
 export GOWORK := off
 
 .DELETE_ON_ERROR:
-.PHONY: help build run test race lint generate check-generated vet-all fuzz bench clean
+.PHONY: help build run test race lint generate check-generated vet-all fuzz bench test-vm clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ fuzz: ## every fuzz target, 10s each (or fuzztime=1m)
 bench: ## all benchmarks, then the process scraper beside that of hostmetrics
 	go test -run='^$$' -bench=. -benchtime=200ms -benchmem ./...
 	cd bench && go run . -markdown
+
+test-vm: ## the sensors on a real kernel, in a virtual machine (see test/vm/run.sh)
+	test/vm/run.sh
 
 clean: ## remove what was built
 	rm -rf bin build

@@ -41,6 +41,47 @@ func BenchmarkLive(b *testing.B) {
 	benchmark(b, h, n)
 }
 
+// BenchmarkSensors reads a server with 20 chips of 10 temperatures, each with two
+// limits and an alarm, and a laptop's power supplies, of plain files. A reading
+// of a kernel adds what its drivers take.
+func BenchmarkSensors(b *testing.B) {
+	tr := newTree(b)
+	for i := range 20 {
+		files := map[string]string{"name": "chip"}
+		for k := range 10 {
+			name := fmt.Sprintf("temp%d", k+1)
+			files[name+"_input"], files[name+"_max"], files[name+"_crit"], files[name+"_crit_alarm"] = "30000", "80000", "90000", "0"
+		}
+		tr.chip(i, fmt.Sprintf("devices/platform/chip.%d/hwmon", i), files)
+	}
+	tr.supply("AC", "TYPE=Mains", "ONLINE=1")
+	tr.supply("BAT0", "TYPE=Battery", "STATUS=Charging", "ENERGY_NOW=1", "ENERGY_FULL=2", "POWER_NOW=3", "MODEL_NAME=M")
+	h := tr.open()
+	var sensors []Sensor
+	var supplies []PowerSupply
+	for _, bench := range []struct {
+		name string
+		want SensorRequest
+	}{
+		{"default", SensorRequest{SensorTemperature: SensorValue, SensorFan: SensorValue}},
+		{"everything", everySensor},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			before := h.calls
+			b.ReportAllocs()
+			for b.Loop() {
+				var err, perr error
+				sensors, err = h.Sensors(b.Context(), sensors[:0], bench.want)
+				supplies, perr = h.PowerSupplies(b.Context(), supplies[:0], 0)
+				if err != nil || perr != nil || len(sensors) != 200 || len(supplies) != 2 {
+					b.Fatal(err, perr, len(sensors), len(supplies))
+				}
+			}
+			b.ReportMetric(float64(h.calls-before)/float64(b.N), "syscalls/op")
+		})
+	}
+}
+
 func benchmark(b *testing.B, h *Host, n int) {
 	before := h.calls
 	b.ReportAllocs()

@@ -47,6 +47,7 @@ type Host struct {
 	cpufreq cpufreq
 	disks   disks
 	mounts  mounts
+	sensors sensors
 
 	sockets hostSockets
 	net     hostNetwork
@@ -65,7 +66,7 @@ func Open(root Root, m Machine) (*Host, error) {
 	if m.PageSize == 0 {
 		m.PageSize = unix.Getpagesize()
 	}
-	h := &Host{root: root.Resolve(), machine: m}
+	h := &Host{root: root.Resolve(), machine: m, sensors: newSensors()}
 	fd, err := h.openPath(h.root.Proc, unix.O_DIRECTORY)
 	if err != nil {
 		return nil, err

@@ -5,8 +5,6 @@ package platform
 
 import (
 	"io/fs"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -72,39 +70,4 @@ func TestNameAndID(t *testing.T) {
 	id, err = h.ID()
 	require.NoError(t, err)
 	assert.Equal(t, "fedcba9876543210fedcba9876543210", id)
-}
-
-func TestPowerSupplies(t *testing.T) {
-	tr := newTree(t)
-	h := tr.open()
-	supplies, err := h.PowerSupplies(nil)
-	require.NoError(t, err, "a machine without any")
-	assert.Empty(t, supplies)
-
-	const dir = "sys/class/power_supply/"
-	tr.write(dir+"BAT0/uevent", "POWER_SUPPLY_TYPE=Battery\nPOWER_SUPPLY_STATUS=Discharging\nPOWER_SUPPLY_PRESENT=1\nPOWER_SUPPLY_TECHNOLOGY=Li-ion\nPOWER_SUPPLY_ENERGY_FULL_DESIGN=50400000\nPOWER_SUPPLY_ENERGY_FULL=40000000\nPOWER_SUPPLY_ENERGY_NOW=10000000\nPOWER_SUPPLY_CAPACITY=24\nPOWER_SUPPLY_MODEL_NAME=M\nPOWER_SUPPLY_MANUFACTURER=V\n")
-	tr.write(dir+"BAT1/uevent", "POWER_SUPPLY_NAME=BAT1\nPOWER_SUPPLY_STATUS=Not charging\nPOWER_SUPPLY_TECHNOLOGY=Unknown\nPOWER_SUPPLY_CHARGE_FULL_DESIGN=4500000\nPOWER_SUPPLY_CHARGE_FULL=4000000\nPOWER_SUPPLY_CHARGE_NOW=4040000\n")
-	tr.write(dir+"BAT1/type", "Battery\n") // an older kernel
-	tr.write(dir+"BAT2/uevent", "POWER_SUPPLY_TYPE=Battery\nPOWER_SUPPLY_STATUS=Full\nPOWER_SUPPLY_ENERGY_FULL=0\nPOWER_SUPPLY_ENERGY_NOW=0\nPOWER_SUPPLY_CAPACITY=100\n")
-	tr.write(dir+"BAT3/uevent", "POWER_SUPPLY_TYPE=Battery\nPOWER_SUPPLY_PRESENT=0\n")
-	tr.write(dir+"AC/uevent", "POWER_SUPPLY_TYPE=Mains\nPOWER_SUPPLY_ONLINE=0\n")
-	tr.write(dir+"ucsi-1/uevent", "POWER_SUPPLY_TYPE=USB_PD_DRP\nPOWER_SUPPLY_ONLINE=2\n")
-	tr.write(dir+"hid-mouse/uevent", "POWER_SUPPLY_TYPE=Battery\nPOWER_SUPPLY_SCOPE=Device\nPOWER_SUPPLY_STATUS=Charging\nPOWER_SUPPLY_CAPACITY=71\n")
-	tr.write(dir+"ups/uevent", "POWER_SUPPLY_TYPE=UPS\nPOWER_SUPPLY_ONLINE=1\n")
-	tr.write(dir+"broken/uevent", "nothing of the kind\n")
-	require.NoError(t, os.MkdirAll(filepath.Join(tr.dir, dir, "unplugged"), 0o755))
-	supplies, err = h.PowerSupplies(nil)
-	assert.ErrorIs(t, err, ErrMalformed)
-	assert.ErrorContains(t, err, "broken/uevent")
-	assert.Equal(t, []PowerSupply{
-		{Name: "AC", Kind: PowerMains, Got: PowerOnline},
-		{
-			Name: "BAT0", Kind: PowerBattery, Got: PowerStatus | PowerCharge | PowerDesignEnergy,
-			Status: ChargeDischarging, Charge: 0.25, DesignEnergy: 50.4, Model: "M", Vendor: "V", Technology: "Li-ion",
-		},
-		{Name: "BAT1", Kind: PowerBattery, Got: PowerStatus | PowerCharge | PowerDesignCharge, Charge: 1.01, DesignCharge: 4.5},
-		{Name: "BAT2", Kind: PowerBattery, Got: PowerStatus | PowerCharge, Status: ChargeFull, Charge: 1},
-		{Name: "hid-mouse", Kind: PowerPeripheral, Got: PowerStatus | PowerCharge, Status: ChargeCharging, Charge: 0.71},
-		{Name: "ucsi-1", Kind: PowerMains, Got: PowerOnline, Online: true},
-	}, supplies)
 }

@@ -92,7 +92,22 @@ func (*Host) Protocols(*Protocols, ProtocolFields) error { return ErrNotSupporte
 func (*Host) Conntrack(*Conntrack, ConntrackFields) error { return ErrNotSupported }
 
 // PowerSupplies answers ErrNotSupported.
-func (*Host) PowerSupplies([]PowerSupply) ([]PowerSupply, error) { return nil, ErrNotSupported }
+func (*Host) PowerSupplies(context.Context, []PowerSupply, PowerFields) ([]PowerSupply, error) {
+	return nil, ErrNotSupported
+}
+
+// Sensors answers ErrNotSupported.
+func (*Host) Sensors(context.Context, []Sensor, SensorRequest) ([]Sensor, error) {
+	return nil, ErrNotSupported
+}
+
+// EnergyZones answers ErrNotSupported.
+func (*Host) EnergyZones(context.Context, []EnergyZone) ([]EnergyZone, error) {
+	return nil, ErrNotSupported
+}
+
+// Unread answers nil.
+func (*Host) Unread() map[string]int { return nil }
 
 // Name answers ErrNotSupported.
 func (*Host) Name() (string, error) { return "", ErrNotSupported }

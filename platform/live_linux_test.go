@@ -241,7 +241,11 @@ func TestLiveDescriptors(t *testing.T) {
 		snap(t, h)
 		var m Memory
 		require.NoError(t, h.Memory(&m))
-		_, err = h.PowerSupplies(nil)
+		_, err = h.PowerSupplies(t.Context(), nil, 0)
+		require.NoError(t, err)
+		_, err = h.Sensors(t.Context(), nil, everySensor)
+		require.NoError(t, err)
+		_, err = h.EnergyZones(t.Context(), nil)
 		require.NoError(t, err)
 	}
 	assert.Equal(t, before+1, count())

@@ -156,6 +156,11 @@ func (a *access) statx(dir int, name []byte, flags int, mask uint32, st *unix.St
 
 // listdir calls each with the names in an open folder, from its start.
 func (a *access) listdir(fd int, buf []byte, each func(name []byte)) unix.Errno {
+	return a.listnodes(fd, buf, func(_ uint64, name []byte) { each(name) })
+}
+
+// listnodes is listdir with the inodes of the names.
+func (a *access) listnodes(fd int, buf []byte, each func(inode uint64, name []byte)) unix.Errno {
 	a.calls++
 	if _, err := unix.Seek(fd, 0, 0); err != nil {
 		return errnoOf(err)
@@ -169,7 +174,7 @@ func (a *access) listdir(fd int, buf []byte, each func(name []byte)) unix.Errno 
 		if n == 0 {
 			return 0
 		}
-		if procfs.Entries(buf[:n], binary.NativeEndian, each) != nil {
+		if procfs.Nodes(buf[:n], binary.NativeEndian, each) != nil {
 			return errMalformed
 		}
 	}

@@ -57,6 +57,8 @@ const (
 	ReadingConnections
 	ReadingSocketStat
 	ReadingPowerSupplies
+	ReadingSensors
+	ReadingEnergy
 	ReadingHostName
 	ReadingHostID
 
@@ -166,6 +168,8 @@ var readingSupport = [numReadings]support{
 	ReadingConnections:       {"connections", Linux, "sock_diag(7), /proc/1/net/tcp, /proc/1/net/udp, /proc/1/net/unix", "cheaper with the kernel modules tcp_diag, udp_diag, unix_diag"},
 	ReadingSocketStat:        {"socket_stat", Linux, "/proc/1/net/sockstat", ""},
 	ReadingPowerSupplies:     {"power_supplies", Linux, "/sys/class/power_supply", ""},
+	ReadingSensors:           {"sensors", Linux, "/sys/class/hwmon, /sys/class/thermal", ""},
+	ReadingEnergy:            {"energy", Linux, "/sys/class/powercap", "CAP_DAC_READ_SEARCH"},
 	ReadingHostName:          {"host_name", Linux, "uname(2), etc/hostname", ""},
 	ReadingHostID:            {"host_id", Linux, "etc/machine-id", ""},
 }

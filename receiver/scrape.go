@@ -157,6 +157,11 @@ func (r *reader) scrape(reading, pipeline context.Context) {
 		r.step(reading, s.name, func(ctx context.Context) error {
 			return s.Scrape(ctx, snap, func(md pmetric.Metrics) error { return r.emit(reading, pipeline, md) })
 		})
+		if devices, ok := s.scraper.(interface{ Unread() map[string]int }); ok {
+			for class, n := range devices.Unread() {
+				r.telemetry.ReceiverHostscopeSensorErrors.Add(reading, int64(n), r.by(attribute.String("error.type", class)))
+			}
+		}
 	}
 }
 

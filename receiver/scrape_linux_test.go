@@ -247,6 +247,25 @@ func TestScrapeErrors(t *testing.T) {
 	assert.ElementsMatch(t, []line{recovered("process"), recovered("snapshot")}, o.lines())
 }
 
+// sleepy is a scraper of devices that do not answer.
+type sleepy struct{ fakeScraper }
+
+func (sleepy) Unread() map[string]int { return map[string]int{"EIO": 2, "access_denied": 1} }
+
+// TestSensorErrors: what devices do not tell is counted, and nothing else.
+func TestSensorErrors(t *testing.T) {
+	o := observe(t, materialise(t), new(consumertest.MetricsSink), nil)
+	rd := o.reader(t, named{"sensors", sleepy{fakeScraper{do: func(context.Context, *platform.Snapshot, func(pmetric.Metrics) error) error { return nil }}}})
+	for range 3 {
+		rd.scrape(t.Context(), t.Context())
+	}
+	assert.Empty(t, o.lines())
+	metadatatest.AssertEqualReceiverHostscopeSensorErrors(t, o.telemetry, []metricdata.DataPoint[int64]{
+		{Attributes: attributes("error.type", "EIO"), Value: 6},
+		{Attributes: attributes("error.type", "access_denied"), Value: 3},
+	}, metricdatatest.IgnoreTimestamp())
+}
+
 // TestDuration: the pipeline's time is not that of a scraper.
 func TestDuration(t *testing.T) {
 	root := materialise(t)

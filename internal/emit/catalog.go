@@ -111,6 +111,11 @@ func Parse(metadata []byte) (*Catalog, error) {
 	}
 	for name, entry := range doc.Metrics {
 		m := &Metric{Name: name, Description: entry.Description, Unit: entry.Unit, Sum: entry.Sum != nil}
+		if m.Unit == "{rpm}" {
+			// The unit of the conventions, which is none of UCUM's, so that
+			// mdatagen refuses it.
+			m.Unit = "rpm"
+		}
 		value := entry.Gauge
 		if m.Sum {
 			value = entry.Sum

@@ -31,6 +31,7 @@ type TelemetryBuilder struct {
 	ReceiverHostscopeScrapeDuration  metric.Float64Histogram
 	ReceiverHostscopeScrapeErrors    metric.Int64Counter
 	ReceiverHostscopeScrapesSkipped  metric.Int64Counter
+	ReceiverHostscopeSensorErrors    metric.Int64Counter
 }
 
 // TelemetryBuilderOption applies changes to default builder.
@@ -91,6 +92,12 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 		"otelcol_receiver_hostscope_scrapes_skipped",
 		metric.WithDescription("Scrapes that were due while the previous one was still running [Development]"),
 		metric.WithUnit("{scrape}"),
+	)
+	errs = errors.Join(errs, err)
+	builder.ReceiverHostscopeSensorErrors, err = builder.meter.Int64Counter(
+		"otelcol_receiver_hostscope_sensor_errors",
+		metric.WithDescription("Files of sensors and power supplies that could not be read [Development]"),
+		metric.WithUnit("{error}"),
 	)
 	errs = errors.Join(errs, err)
 	return &builder, errs

@@ -24,6 +24,7 @@ func TestSetupTelemetry(t *testing.T) {
 	tb.ReceiverHostscopeScrapeDuration.Record(context.Background(), 1)
 	tb.ReceiverHostscopeScrapeErrors.Add(context.Background(), 1)
 	tb.ReceiverHostscopeScrapesSkipped.Add(context.Background(), 1)
+	tb.ReceiverHostscopeSensorErrors.Add(context.Background(), 1)
 	AssertEqualReceiverHostscopeProcessErrors(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
@@ -37,6 +38,9 @@ func TestSetupTelemetry(t *testing.T) {
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 	AssertEqualReceiverHostscopeScrapesSkipped(t, testTel,
+		[]metricdata.DataPoint[int64]{{Value: 1}},
+		metricdatatest.IgnoreTimestamp())
+	AssertEqualReceiverHostscopeSensorErrors(t, testTel,
 		[]metricdata.DataPoint[int64]{{Value: 1}},
 		metricdatatest.IgnoreTimestamp())
 

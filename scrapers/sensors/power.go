@@ -11,28 +11,121 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
-func recordBatteryCharge(to *emit.Points, t *tick) {
+var batteryMetrics = []metric{
+	{"hw.battery.charge", power(0), recordBatteryCharge},
+	{"hw.battery.charge.limit", power(platform.PowerChargeStart | platform.PowerChargeEnd), recordChargeLimit},
+	{"hw.battery.charge_state", power(0), recordChargeState},
+	{"hw.battery.cycle.count", power(0), recordCycles},
+	{"hw.battery.energy.design_limit", power(0), batteryEnergy(platform.PowerDesignEnergy, func(p *platform.PowerSupply) float64 { return p.DesignEnergy })},
+	{"hw.battery.energy.limit", power(0), batteryEnergy(platform.PowerEnergyFull, func(p *platform.PowerSupply) float64 { return p.EnergyFull })},
+	{"hw.battery.energy.remaining", power(0), batteryEnergy(platform.PowerEnergy, func(p *platform.PowerSupply) float64 { return p.Energy })},
+	{"hw.battery.power", power(0), recordBatteryPower},
+	{"hw.battery.time_left", power(0), recordTimeLeft},
+}
+
+var supplyMetrics = []metric{
+	{"hw.power_supply.online", power(0), recordSupplyOnline},
+	{"system.power.ac.online", power(0), recordACOnline},
+}
+
+// chargeStates are the states of a battery by the values of hw.battery.state.
+var chargeStates = [...]struct {
+	state platform.ChargeState
+	attr  emit.Attr
+}{
+	{platform.ChargeCharging, emit.Str("hw.battery.state", "charging")},
+	{platform.ChargeDischarging, emit.Str("hw.battery.state", "discharging")},
+	{platform.ChargeFull, emit.Str("hw.battery.state", "full")},
+	{platform.ChargeUnknown, emit.Str("hw.battery.state", "unknown")},
+}
+
+// stateAttr is the attribute of a state.
+func stateAttr(state platform.ChargeState) emit.Attr {
+	for _, s := range chargeStates {
+		if s.state == state {
+			return s.attr
+		}
+	}
+	return emit.Str("hw.battery.state", "unknown")
+}
+
+// batteries calls each with every battery that holds a value in a field, and
+// whatever it is in 0.
+func (t *tick) batteries(field platform.PowerFields, each func(*platform.PowerSupply)) {
 	for i := range t.power {
-		p := &t.power[i]
-		if !isBattery(p) || !p.Got.Has(platform.PowerCharge) {
-			continue
+		if p := &t.power[i]; isBattery(p) && p.Got.Has(field) {
+			each(p)
 		}
-		parent := ""
-		if p.Kind == platform.PowerPeripheral {
-			parent = "peripheral"
-		}
-		to.Double(p.Charge,
-			emit.Str("hw.id", "battery/"+p.Name),
-			emit.Str("hw.name", p.Name),
-			emit.Str("hw.model", p.Model),
-			emit.Str("hw.vendor", p.Vendor),
-			emit.Str("hw.battery.chemistry", p.Technology),
-			emit.Str("hw.battery.capacity", capacity(p)),
-			emit.Str("hw.parent", parent))
 	}
 }
 
-func recordSupplyOnline(to *emit.Points, t *tick) {
+// battery are the attributes of a point of a battery, and then more.
+func (t *tick) battery(p *platform.PowerSupply, more ...emit.Attr) []emit.Attr {
+	t.attrs = append(append(t.attrs[:0], emit.Str("hw.id", "battery/"+p.Name), emit.Str("hw.name", p.Name), parent(p)), more...)
+	return t.attrs
+}
+
+// described are these with what the conventions have of batteries.
+func (t *tick) described(p *platform.PowerSupply, more ...emit.Attr) []emit.Attr {
+	t.attrs = append(append(t.attrs[:0], emit.Str("hw.id", "battery/"+p.Name), emit.Str("hw.name", p.Name),
+		emit.Str("hw.model", p.Model), emit.Str("hw.vendor", p.Vendor),
+		emit.Str("hw.battery.chemistry", p.Technology), emit.Str("hw.battery.capacity", capacity(p)), parent(p)), more...)
+	return t.attrs
+}
+
+// parent marks what is no battery of the host.
+func parent(p *platform.PowerSupply) emit.Attr {
+	if p.Kind == platform.PowerPeripheral {
+		return emit.Str("hw.parent", "peripheral")
+	}
+	return emit.Str("hw.parent", "")
+}
+
+func recordBatteryCharge(_ *Scraper, to *emit.Points, t *tick) {
+	t.batteries(platform.PowerCharge, func(p *platform.PowerSupply) { to.Double(p.Charge, t.described(p)...) })
+}
+
+func recordChargeLimit(_ *Scraper, to *emit.Points, t *tick) {
+	t.batteries(platform.PowerChargeStart, func(p *platform.PowerSupply) {
+		to.Double(p.ChargeStart, t.described(p, emit.Str("hw.limit_type", "min"))...)
+	})
+	t.batteries(platform.PowerChargeEnd, func(p *platform.PowerSupply) {
+		to.Double(p.ChargeEnd, t.described(p, emit.Str("hw.limit_type", "max"))...)
+	})
+}
+
+func recordChargeState(_ *Scraper, to *emit.Points, t *tick) {
+	t.batteries(0, func(p *platform.PowerSupply) {
+		for _, s := range chargeStates {
+			to.Int(flag(statusOf(p) == s.state), t.battery(p, s.attr)...)
+		}
+	})
+}
+
+func recordCycles(_ *Scraper, to *emit.Points, t *tick) {
+	t.batteries(platform.PowerCycles, func(p *platform.PowerSupply) { to.Int(p.Cycles, t.battery(p)...) })
+}
+
+// batteryEnergy records an energy of each battery.
+func batteryEnergy(field platform.PowerFields, of func(*platform.PowerSupply) float64) func(*Scraper, *emit.Points, *tick) {
+	return func(_ *Scraper, to *emit.Points, t *tick) {
+		t.batteries(field, func(p *platform.PowerSupply) { to.Double(of(p), t.battery(p)...) })
+	}
+}
+
+func recordBatteryPower(_ *Scraper, to *emit.Points, t *tick) {
+	t.batteries(platform.PowerPower, func(p *platform.PowerSupply) { to.Double(p.Power, t.battery(p, stateAttr(p.Status))...) })
+}
+
+// recordTimeLeft says ok in hw.state: the conventions demand that attribute,
+// and have no member of it for what they say that it should tell.
+func recordTimeLeft(_ *Scraper, to *emit.Points, t *tick) {
+	t.batteries(platform.PowerTimeLeft, func(p *platform.PowerSupply) {
+		to.Double(p.TimeLeft, t.described(p, emit.Str("hw.state", "ok"), stateAttr(p.Status))...)
+	})
+}
+
+func recordSupplyOnline(_ *Scraper, to *emit.Points, t *tick) {
 	for i := range t.power {
 		if p := &t.power[i]; isSupply(p) {
 			to.Int(flag(p.Online),
@@ -42,7 +135,7 @@ func recordSupplyOnline(to *emit.Points, t *tick) {
 	}
 }
 
-func recordACOnline(to *emit.Points, t *tick) {
+func recordACOnline(_ *Scraper, to *emit.Points, t *tick) {
 	if online, known := onACPower(t.power); known {
 		to.Int(flag(online))
 	}
@@ -105,10 +198,10 @@ func statusOf(p *platform.PowerSupply) platform.ChargeState {
 // empty where it is not known.
 func capacity(p *platform.PowerSupply) string {
 	switch {
-	case p.Got.Has(platform.PowerDesignEnergy):
-		return decimal(p.DesignEnergy) + "Wh"
 	case p.Got.Has(platform.PowerDesignCharge):
 		return decimal(p.DesignCharge) + "Ah"
+	case p.Got.Has(platform.PowerDesignEnergy):
+		return decimal(p.DesignEnergy/3600) + "Wh"
 	}
 	return ""
 }

@@ -6,7 +6,9 @@ package sensors
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
+	"slices"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -19,7 +21,10 @@ var metadataYAML []byte
 
 // host is what is read, of a *platform.Host.
 type host interface {
-	PowerSupplies([]platform.PowerSupply) ([]platform.PowerSupply, error)
+	PowerSupplies(context.Context, []platform.PowerSupply, platform.PowerFields) ([]platform.PowerSupply, error)
+	Sensors(context.Context, []platform.Sensor, platform.SensorRequest) ([]platform.Sensor, error)
+	EnergyZones(context.Context, []platform.EnergyZone) ([]platform.EnergyZone, error)
+	Unread() map[string]int
 }
 
 // Scraper emits the metrics of the hardware. Not for concurrent use.
@@ -28,7 +33,9 @@ type Scraper struct {
 	on      platform.OS
 	scope   *emit.Scope
 	metrics []enabledMetric
+	needs   need // of all that are enabled
 	tick    tick
+	energy  meters
 }
 
 // enabledMetric is a row of the table with the recorder of its metric.
@@ -48,10 +55,25 @@ func newScraper(host host, on platform.OS, cfg *Config, version string) (*Scrape
 	if err != nil {
 		return nil, err
 	}
-	s := &Scraper{host: host, on: on, scope: emit.NewScope(catalog, cfg.Metrics, version)}
+	s := &Scraper{host: host, on: on, scope: emit.NewScope(catalog, cfg.Metrics, version), energy: meters{}}
+	enabled := map[string]bool{}
 	for i := range metrics {
-		if points := s.scope.Points(metrics[i].name); points.Enabled() {
-			s.metrics = append(s.metrics, enabledMetric{&metrics[i], points})
+		m := &metrics[i]
+		points := s.scope.Points(m.name)
+		if !points.Enabled() {
+			continue
+		}
+		enabled[m.name] = true
+		s.metrics = append(s.metrics, enabledMetric{m, points})
+		s.needs.readings = append(s.needs.readings, m.needs.readings...)
+		s.needs.power |= m.needs.power
+		for kind, fields := range m.needs.sensors {
+			s.needs.sensors[kind] |= fields
+		}
+	}
+	for name, kind := range statusWith {
+		if enabled["hw.status"] && enabled[name] {
+			s.needs.sensors[kind] |= platform.SensorHealth
 		}
 	}
 	return s, nil
@@ -63,17 +85,18 @@ func (s *Scraper) Fields() platform.Fields { return 0 }
 // Scrape emits what the sensors show. The error is that of all that could not
 // be read; what could be read is emitted all the same. An error of consume is
 // none of the scrape.
-func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
-	err := s.read()
+func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
+	t, err := s.read(ctx, snap)
 	md := pmetric.NewMetrics()
 	resource := s.scope.Resource(md.ResourceMetrics().AppendEmpty(), snap.Boot, snap.Time)
 	for _, m := range s.metrics {
-		if platform.Supports(s.on, m.reading) {
+		if m.needs.met(s.on) {
 			m.points.Begin(resource)
-			m.record(m.points, &s.tick)
+			m.record(s, m.points, t)
 			m.points.End()
 		}
 	}
+	s.energy.forget(snap.Time)
 	if resource.Metrics.Len() > 0 {
 		_ = consume(md)
 	}
@@ -81,32 +104,41 @@ func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume fun
 }
 
 // read reads what the enabled metrics take.
-func (s *Scraper) read() (err error) {
-	s.tick.power = s.tick.power[:0]
-	if s.needs(platform.ReadingPowerSupplies) {
-		if s.tick.power, err = s.host.PowerSupplies(s.tick.power); err != nil {
-			err = fmt.Errorf("power supplies: %w", err)
+func (s *Scraper) read(ctx context.Context, snap *platform.Snapshot) (*tick, error) {
+	t := &s.tick
+	t.begin(snap)
+	var errs [3]error
+	if s.reads(platform.ReadingPowerSupplies) {
+		t.power, errs[0] = s.host.PowerSupplies(ctx, t.power, s.needs.power)
+	}
+	if s.reads(platform.ReadingSensors) {
+		t.sensors, errs[1] = s.host.Sensors(ctx, t.sensors, s.needs.sensors)
+	}
+	if s.reads(platform.ReadingEnergy) {
+		t.energy, errs[2] = s.host.EnergyZones(ctx, t.energy)
+	}
+	for i, what := range [...]string{"power supplies", "sensors", "energy"} {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("%s: %w", what, errs[i])
 		}
 	}
-	return err
+	return t, errors.Join(errs[:]...)
 }
 
-// needs tells whether an enabled metric that this system can give takes a
-// reading.
-func (s *Scraper) needs(r platform.Reading) bool {
-	for _, m := range s.metrics {
-		if m.reading == r && platform.Supports(s.on, r) {
-			return true
-		}
-	}
-	return false
+// reads tells whether an enabled metric takes a reading that this system has.
+func (s *Scraper) reads(r platform.Reading) bool {
+	return platform.Supports(s.on, r) && slices.Contains(s.needs.readings, r)
 }
+
+// Unread takes what devices did not tell in the scrapes since the last call, as
+// [platform.Host.Unread] does.
+func (s *Scraper) Unread() map[string]int { return s.host.Unread() }
 
 // Missing names the enabled metrics that a system cannot give.
 func (s *Scraper) Missing(on platform.OS) []string {
 	var names []string
 	for _, m := range s.metrics {
-		if !platform.Supports(on, m.reading) {
+		if !m.needs.met(on) {
 			names = append(names, m.name)
 		}
 	}

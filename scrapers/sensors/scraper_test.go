@@ -4,8 +4,10 @@
 package sensors
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,15 +28,33 @@ var (
 
 // fakeHost answers what it holds and counts how often it is asked.
 type fakeHost struct {
-	power []platform.PowerSupply
-	err   error
-	asked int
+	power   []platform.PowerSupply
+	sensors []platform.Sensor
+	energy  []platform.EnergyZone
+	err     error
+	asked   [3]int // for each of them
+	fields  platform.PowerFields
+	want    platform.SensorRequest
 }
 
-func (h *fakeHost) PowerSupplies(dst []platform.PowerSupply) ([]platform.PowerSupply, error) {
-	h.asked++
+func (h *fakeHost) PowerSupplies(_ context.Context, dst []platform.PowerSupply, fields platform.PowerFields) ([]platform.PowerSupply, error) {
+	h.asked[0]++
+	h.fields = fields
 	return append(dst, h.power...), h.err
 }
+
+func (h *fakeHost) Sensors(_ context.Context, dst []platform.Sensor, want platform.SensorRequest) ([]platform.Sensor, error) {
+	h.asked[1]++
+	h.want = want
+	return append(dst, h.sensors...), nil
+}
+
+func (h *fakeHost) EnergyZones(_ context.Context, dst []platform.EnergyZone) ([]platform.EnergyZone, error) {
+	h.asked[2]++
+	return append(dst, h.energy...), nil
+}
+
+func (h *fakeHost) Unread() map[string]int { return map[string]int{"EIO": 2} }
 
 func battery(name string, status platform.ChargeState) platform.PowerSupply {
 	return platform.PowerSupply{Name: name, Kind: platform.PowerBattery, Got: platform.PowerStatus | platform.PowerCharge, Status: status, Charge: 0.5}
@@ -47,8 +67,11 @@ func supply(name string, online bool) platform.PowerSupply {
 // laptop has what laptops have.
 func laptop() []platform.PowerSupply {
 	full := battery("BAT0", platform.ChargeDischarging)
-	full.Got |= platform.PowerDesignEnergy | platform.PowerDesignCharge
-	full.Charge, full.DesignEnergy, full.DesignCharge = 1.02, 50.16, 4.4
+	full.Got |= platform.PowerEnergy | platform.PowerEnergyFull | platform.PowerDesignEnergy | platform.PowerPower | platform.PowerVoltage |
+		platform.PowerCurrent | platform.PowerTemperature | platform.PowerTimeLeft | platform.PowerHealth | platform.PowerCycles | platform.PowerChargeEnd
+	full.Charge, full.Energy, full.EnergyFull, full.DesignEnergy = 1.02, 153000, 150000, 180576
+	full.Power, full.Voltage, full.Current, full.Temperature, full.TimeLeft = 12.5, 11.8, -1.0625, 31.5, 12240
+	full.Health, full.Cycles, full.ChargeEnd = platform.HealthDegraded, 113, 0.8
 	full.Model, full.Vendor, full.Technology = "DELL X", "SMP", "Li-ion"
 
 	mouse := battery("hidpp_battery_0", platform.ChargeCharging)
@@ -57,7 +80,9 @@ func laptop() []platform.PowerSupply {
 	unknown := battery("BAT1", platform.ChargeUnknown)
 	unknown.Got = platform.PowerStatus | platform.PowerDesignCharge
 	unknown.DesignCharge = 4.5
-	return []platform.PowerSupply{supply("AC", false), full, unknown, mouse, supply("ucsi-source-psy-1", false)}
+	usb := supply("ucsi-source-psy-1", false)
+	usb.Got |= platform.PowerVoltage
+	return []platform.PowerSupply{supply("AC", false), full, unknown, mouse, usb}
 }
 
 func scraperOn(t *testing.T, on platform.OS, h host, yaml string) *Scraper {
@@ -84,17 +109,86 @@ func scrape(t *testing.T, s *Scraper) (lines []string, err error) {
 	return lines, err
 }
 
+// TestScrape has what comes out of a laptop by default.
 func TestScrape(t *testing.T) {
 	lines, err := scrape(t, scraperOn(t, platform.Linux, &fakeHost{power: laptop()}, ""))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"resource",
+		"  hw.battery.charge_state{hw.battery.state=charging,hw.id=battery/BAT0,hw.name=BAT0} 0",
+		"  hw.battery.charge_state{hw.battery.state=charging,hw.id=battery/BAT1,hw.name=BAT1} 0",
+		"  hw.battery.charge_state{hw.battery.state=charging,hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral} 1",
+		"  hw.battery.charge_state{hw.battery.state=discharging,hw.id=battery/BAT0,hw.name=BAT0} 1",
+		"  hw.battery.charge_state{hw.battery.state=discharging,hw.id=battery/BAT1,hw.name=BAT1} 0",
+		"  hw.battery.charge_state{hw.battery.state=discharging,hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral} 0",
+		"  hw.battery.charge_state{hw.battery.state=full,hw.id=battery/BAT0,hw.name=BAT0} 0",
+		"  hw.battery.charge_state{hw.battery.state=full,hw.id=battery/BAT1,hw.name=BAT1} 0",
+		"  hw.battery.charge_state{hw.battery.state=full,hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral} 0",
+		"  hw.battery.charge_state{hw.battery.state=unknown,hw.id=battery/BAT0,hw.name=BAT0} 0",
+		"  hw.battery.charge_state{hw.battery.state=unknown,hw.id=battery/BAT1,hw.name=BAT1} 1",
+		"  hw.battery.charge_state{hw.battery.state=unknown,hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral} 0",
 		"  hw.battery.charge{hw.battery.capacity=50.16Wh,hw.battery.chemistry=Li-ion,hw.id=battery/BAT0,hw.model=DELL X,hw.name=BAT0,hw.vendor=SMP} 1.02",
 		"  hw.battery.charge{hw.id=battery/hidpp_battery_0,hw.model=MX Master,hw.name=hidpp_battery_0,hw.parent=peripheral} 0.25",
+		"  hw.battery.energy.limit{hw.id=battery/BAT0,hw.name=BAT0} 150000",
+		"  hw.battery.energy.remaining{hw.id=battery/BAT0,hw.name=BAT0} 153000",
+		"  hw.battery.power{hw.battery.state=discharging,hw.id=battery/BAT0,hw.name=BAT0} 12.5",
+		"  hw.battery.time_left{hw.battery.capacity=50.16Wh,hw.battery.chemistry=Li-ion,hw.battery.state=discharging,hw.id=battery/BAT0,hw.model=DELL X,hw.name=BAT0,hw.state=ok,hw.vendor=SMP} 12240",
 		"  hw.power_supply.online{hw.id=power_supply/AC,hw.name=AC} 0",
 		"  hw.power_supply.online{hw.id=power_supply/ucsi-source-psy-1,hw.name=ucsi-source-psy-1} 0",
+		"  hw.status{hw.id=battery/BAT0,hw.name=BAT0,hw.state=charging,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT0,hw.name=BAT0,hw.state=degraded,hw.type=battery} 1",
+		"  hw.status{hw.id=battery/BAT0,hw.name=BAT0,hw.state=discharging,hw.type=battery} 1",
+		"  hw.status{hw.id=battery/BAT0,hw.name=BAT0,hw.state=failed,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT0,hw.name=BAT0,hw.state=ok,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT1,hw.name=BAT1,hw.state=charging,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT1,hw.name=BAT1,hw.state=degraded,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT1,hw.name=BAT1,hw.state=discharging,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT1,hw.name=BAT1,hw.state=failed,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/BAT1,hw.name=BAT1,hw.state=ok,hw.type=battery} 1",
+		"  hw.status{hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral,hw.state=charging,hw.type=battery} 1",
+		"  hw.status{hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral,hw.state=degraded,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral,hw.state=discharging,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral,hw.state=failed,hw.type=battery} 0",
+		"  hw.status{hw.id=battery/hidpp_battery_0,hw.name=hidpp_battery_0,hw.parent=peripheral,hw.state=ok,hw.type=battery} 1",
+		"  hw.temperature{hw.id=temperature/battery/BAT0,hw.name=BAT0,hw.parent=battery/BAT0,hw.sensor_location=battery} 31.5",
 		"  system.power.ac.online 0",
 	}, lines)
+}
+
+// TestOptionalOfBatteries has what must be switched on.
+func TestOptionalOfBatteries(t *testing.T) {
+	h := &fakeHost{power: laptop()}
+	s := scraperOn(t, platform.Linux, h, only("hw.battery.charge.limit", "hw.battery.cycle.count", "hw.battery.energy.design_limit", "hw.current", "hw.voltage"))
+	lines, err := scrape(t, s)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"resource",
+		"  hw.battery.charge.limit{hw.battery.capacity=50.16Wh,hw.battery.chemistry=Li-ion,hw.id=battery/BAT0,hw.limit_type=max,hw.model=DELL X,hw.name=BAT0,hw.vendor=SMP} 0.8",
+		"  hw.battery.cycle.count{hw.id=battery/BAT0,hw.name=BAT0} 113",
+		"  hw.battery.energy.design_limit{hw.id=battery/BAT0,hw.name=BAT0} 180576",
+		"  hw.current{hw.id=current/battery/BAT0,hw.name=BAT0,hw.parent=battery/BAT0,hw.sensor_location=battery} -1.0625",
+		"  hw.voltage{hw.id=voltage/battery/BAT0,hw.name=BAT0,hw.parent=battery/BAT0,hw.sensor_location=battery} 11.8",
+		"  hw.voltage{hw.id=voltage/power_supply/ucsi-source-psy-1,hw.name=ucsi-source-psy-1,hw.parent=power_supply/ucsi-source-psy-1,hw.sensor_location=power_supply} 0",
+	}, lines)
+	assert.Equal(t, platform.PowerChargeStart|platform.PowerChargeEnd, h.fields)
+	assert.Equal(t, platform.SensorRequest{platform.SensorVoltage: platform.SensorValue, platform.SensorCurrent: platform.SensorValue}, h.want)
+	assert.Equal(t, map[string]int{"EIO": 2}, s.Unread())
+}
+
+// only is a configuration in which these metrics are enabled and no others.
+// After its name may stand what else is said of one.
+func only(enabled ...string) string {
+	settings := map[string]string{}
+	for _, e := range enabled {
+		name, more, _ := strings.Cut(e, " ")
+		settings[name] = ", " + more
+	}
+	yaml := "metrics:\n"
+	for _, m := range metrics {
+		more, on := settings[m.name]
+		yaml += fmt.Sprintf("  %s: {enabled: %t%s}\n", m.name, on, strings.TrimSuffix(more, ", "))
+	}
+	return yaml
 }
 
 func TestTimesAndScope(t *testing.T) {
@@ -111,13 +205,8 @@ func TestTimesAndScope(t *testing.T) {
 }
 
 func TestAttributes(t *testing.T) {
-	h := &fakeHost{power: laptop()}
-	lines, err := scrape(t, scraperOn(t, platform.Linux, h, `
-metrics:
-  hw.battery.charge: {attributes: [hw.id, hw.vendor]}
-  hw.power_supply.online: {attributes: [hw.id]}
-  system.power.ac.online: {enabled: false}
-`))
+	lines, err := scrape(t, scraperOn(t, platform.Linux, &fakeHost{power: laptop()}, only(
+		"hw.battery.charge attributes: [hw.id, hw.vendor]", "hw.power_supply.online attributes: [hw.id]", "hw.temperature attributes: [hw.id]")))
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"resource",
@@ -125,16 +214,17 @@ metrics:
 		"  hw.battery.charge{hw.id=battery/hidpp_battery_0,hw.parent=peripheral} 0.25", // known, so required
 		"  hw.power_supply.online{hw.id=power_supply/AC} 0",
 		"  hw.power_supply.online{hw.id=power_supply/ucsi-source-psy-1} 0",
+		"  hw.temperature{hw.id=temperature/battery/BAT0,hw.parent=battery/BAT0} 31.5",
 	}, lines)
 }
 
 func TestCapacity(t *testing.T) {
 	for want, p := range map[string]platform.PowerSupply{
 		"":         {DesignEnergy: 50},
-		"50Wh":     {Got: platform.PowerDesignEnergy, DesignEnergy: 50},
-		"50.16Wh":  {Got: platform.PowerDesignEnergy, DesignEnergy: 50.160000000000004},
-		"57.021Wh": {Got: platform.PowerDesignEnergy | platform.PowerDesignCharge, DesignEnergy: 57.0209, DesignCharge: 5},
-		"4.5Ah":    {Got: platform.PowerDesignCharge, DesignEnergy: 50, DesignCharge: 4.5},
+		"50Wh":     {Got: platform.PowerDesignEnergy, DesignEnergy: 180000},
+		"50.16Wh":  {Got: platform.PowerDesignEnergy, DesignEnergy: 180576.00000000003},
+		"57.021Wh": {Got: platform.PowerDesignEnergy, DesignEnergy: 205275.24, DesignCharge: 5},
+		"4.5Ah":    {Got: platform.PowerDesignEnergy | platform.PowerDesignCharge, DesignEnergy: 50, DesignCharge: 4.5},
 	} {
 		assert.Equal(t, want, capacity(&p))
 	}
@@ -212,23 +302,38 @@ func TestErrors(t *testing.T) {
 // TestPayForWhatIsEnabled: nothing is read for metrics that are disabled or
 // that the system does not have.
 func TestPayForWhatIsEnabled(t *testing.T) {
-	off := "metrics: {hw.battery.charge: {enabled: false}, hw.power_supply.online: {enabled: false}, system.power.ac.online: {enabled: false}}"
-	for _, tt := range []struct {
+	for name, tt := range map[string]struct {
 		on    platform.OS
 		yaml  string
-		asked int
-	}{{platform.Linux, "", 2}, {platform.Linux, off, 0}, {0, "", 0}} {
+		asked [3]int
+		want  platform.SensorRequest
+	}{
+		"defaults":          {platform.Linux, "", [3]int{2, 2, 0}, platform.SensorRequest{platform.SensorTemperature: platform.SensorValue, platform.SensorFan: platform.SensorValue}},
+		"nothing":           {platform.Linux, only(), [3]int{}, platform.SensorRequest{}},
+		"another system":    {0, "", [3]int{}, platform.SensorRequest{}},
+		"supplies":          {platform.Linux, only("hw.power_supply.online"), [3]int{2, 0, 0}, platform.SensorRequest{}},
+		"fans":              {platform.Linux, only("hw.fan.speed_ratio"), [3]int{0, 2, 0}, platform.SensorRequest{platform.SensorFan: platform.SensorValue | platform.SensorMax}},
+		"limits":            {platform.Linux, only("hw.voltage.limit"), [3]int{0, 2, 0}, platform.SensorRequest{platform.SensorVoltage: platform.SensorLimits}},
+		"limits and status": {platform.Linux, only("hw.voltage.limit", "hw.status"), [3]int{2, 2, 0}, platform.SensorRequest{platform.SensorVoltage: platform.SensorLimits | platform.SensorHealth}},
+		"status":            {platform.Linux, only("hw.status", "hw.temperature"), [3]int{2, 2, 0}, platform.SensorRequest{platform.SensorTemperature: platform.SensorValue}},
+		"energy":            {platform.Linux, only("hw.energy"), [3]int{0, 2, 2}, platform.SensorRequest{platform.SensorEnergy: platform.SensorValue}},
+		"energy of host":    {platform.Linux, only("hw.host.energy"), [3]int{0, 0, 2}, platform.SensorRequest{}},
+		"power of host":     {platform.Linux, only("hw.host.power"), [3]int{0, 2, 0}, platform.SensorRequest{platform.SensorPower: platform.SensorValue}},
+		"margin": {platform.Linux, only("hw.host.heating_margin", "hw.status"), [3]int{2, 2, 0},
+			platform.SensorRequest{platform.SensorTemperature: platform.SensorValue | platform.SensorMax | platform.SensorCritical}},
+	} {
 		h := &fakeHost{power: laptop()}
 		_, err := scrape(t, scraperOn(t, tt.on, h, tt.yaml))
 		require.NoError(t, err)
-		assert.Equal(t, tt.asked, h.asked)
+		assert.Equal(t, tt.asked, h.asked, name)
+		assert.Equal(t, tt.want, h.want, name)
 	}
 }
 
 func TestMissingAndUses(t *testing.T) {
-	s := scraperOn(t, platform.Linux, &fakeHost{}, "metrics: {hw.battery.charge: {enabled: false}}")
+	s := scraperOn(t, platform.Linux, &fakeHost{}, only("hw.power_supply.online", "hw.temperature", "hw.energy"))
 	assert.Empty(t, s.Missing(platform.Linux))
-	assert.Equal(t, []string{"hw.power_supply.online", "system.power.ac.online"}, s.Missing(0))
+	assert.Equal(t, []string{"hw.power_supply.online", "hw.temperature", "hw.energy"}, s.Missing(0))
 	assert.Empty(t, s.Uses(platform.AllFields))
 	assert.Zero(t, s.Fields())
 }
@@ -253,5 +358,12 @@ func TestNew(t *testing.T) {
 	cfg := NewConfig()
 	s, err := New(nil, &cfg, "")
 	require.NoError(t, err)
-	assert.Len(t, s.metrics, len(metrics))
+	on := 0
+	for _, m := range metrics {
+		if s.scope.Points(m.name).Enabled() {
+			on++
+		}
+	}
+	assert.Len(t, s.metrics, on)
+	assert.Equal(t, 11, on)
 }

@@ -9,9 +9,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/netip"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -61,7 +65,7 @@ func (r *recorder) record(pids []string) (*recorded.Host, error) {
 			return nil, err
 		}
 	}
-	if err := errors.Join(r.passwd(), r.power(), r.cpus(), r.disks(), r.network(), r.machine(host)); err != nil {
+	if err := errors.Join(r.passwd(), r.power(), r.sensors(), r.cpus(), r.disks(), r.network(), r.machine(host)); err != nil {
 		return nil, err
 	}
 	host.Files = r.files
@@ -157,10 +161,65 @@ func (r *recorder) power() error {
 	for _, e := range entries {
 		if err == nil {
 			// Kernels before 5.7 have the type in a file of its own only.
-			err = errors.Join(r.file(dir+"/"+e.Name()+"/uevent"), r.file(dir+"/"+e.Name()+"/type"))
+			supply := dir + "/" + e.Name() + "/"
+			err = errors.Join(r.file(supply+"uevent"), r.file(supply+"type"), r.file(supply+"charge_control_start_threshold"), r.file(supply+"charge_control_end_threshold"))
 		}
 	}
 	return err
+}
+
+// measured are the files of sensors, by class of device.
+var measured = map[string]*regexp.Regexp{
+	"hwmon":    regexp.MustCompile(`^(name|(temp|fan|in|curr|power|energy)[0-9]+_(input|average|label|fault|l?crit|min|max|([a-z]+_)?alarm))$`),
+	"thermal":  regexp.MustCompile(`^(type|temp|trip_point_[0-9]+_(type|temp))$`),
+	"powercap": regexp.MustCompile(`^(name|energy_uj|max_energy_range_uj)$`),
+}
+
+// sensors adds what measures something. Where it is in the tree of devices is
+// part of its name.
+func (r *recorder) sensors() error {
+	var errs []error
+	for _, class := range slices.Sorted(maps.Keys(measured)) {
+		dir := "sys/class/" + class
+		entries, err := os.ReadDir(r.path(dir))
+		if err != nil {
+			continue // there is none
+		}
+		for _, e := range entries {
+			name := dir + "/" + e.Name()
+			home, target := name, ""
+			if link, err := os.Readlink(r.path(name)); err == nil {
+				home, target = path.Join(dir, link), link
+			}
+			files := r.matching(home, measured[class])
+			if len(files) < 2 { // not more than a name: they are those of the device
+				files = append(files, r.matching(home+"/device", measured[class])...)
+			}
+			if len(files) > 0 && target != "" {
+				r.files = append(r.files, recorded.File{Name: name, Mode: fs.ModeSymlink, Target: target})
+			}
+			for _, file := range files {
+				errs = append(errs, r.file(file))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// matching lists the files of a folder whose names match and that tell
+// something, or may not be read: a sensor that tells nothing now has no file.
+func (r *recorder) matching(folder string, names *regexp.Regexp) (files []string) {
+	entries, _ := os.ReadDir(r.path(folder))
+	for _, e := range entries {
+		file := folder + "/" + e.Name()
+		if !names.MatchString(e.Name()) {
+			continue
+		}
+		if _, err := r.read(file); err == nil || errors.Is(err, fs.ErrPermission) {
+			files = append(files, file)
+		}
+	}
+	return files
 }
 
 // cpus adds which CPUs are of one core, and the policies of their frequency.

@@ -248,6 +248,71 @@ POWER_SUPPLY_TYPE=Battery
 	}
 }
 
+// TestRecordSensors: what measures something is recorded with its place, and
+// nothing else of it.
+func TestRecordSensors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "m.txtar")
+	require.NoError(t, os.WriteFile(file, []byte(`os: linux
+now: 2026-11-23T10:00:00Z
+pagesize: 4096
+-- proc/stat --
+btime 1
+-- sys/class/hwmon/ --
+hwmon0 -> ../../devices/platform/coretemp.0/hwmon/hwmon0
+hwmon1 -> ../../devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/name --
+coretemp
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_crit_alarm --
+0
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_input --
+47000
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/uevent --
+secret
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/device/serial --
+secret
+-- sys/devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1/device/name --
+power_meter
+-- sys/devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1/device/power1_average --
+262000000
+-- sys/devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1/device/power1_serial_number --
+secret
+-- sys/class/powercap/ --
+intel-rapl -> ../../devices/virtual/powercap/intel-rapl
+-- sys/devices/virtual/powercap/intel-rapl/enabled --
+1
+-- sys/class/thermal/thermal_zone0/temp --
+27800
+-- sys/class/thermal/thermal_zone0/trip_point_0_type --
+critical
+-- sys/class/thermal/thermal_zone0/policy --
+step_wise
+`), 0o600))
+	r := recorder{root: materialise(t, file), name: "m"}
+	host, err := r.record(nil)
+	require.NoError(t, err)
+	text, err := host.Format()
+	require.NoError(t, err)
+	_, files, _ := strings.Cut(string(text), "btime 1\n")
+	assert.Equal(t, `-- sys/class/hwmon/ --
+hwmon0 -> ../../devices/platform/coretemp.0/hwmon/hwmon0
+hwmon1 -> ../../devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/name --
+coretemp
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_crit_alarm --
+0
+-- sys/devices/platform/coretemp.0/hwmon/hwmon0/temp1_input --
+47000
+-- sys/devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1/device/name --
+power_meter
+-- sys/devices/LNXSYSTM:00/ACPI000D:00/hwmon/hwmon1/device/power1_average --
+262000000
+-- sys/class/thermal/thermal_zone0/temp --
+27800
+-- sys/class/thermal/thermal_zone0/trip_point_0_type --
+critical
+`, files)
+}
+
 func TestRecordErrors(t *testing.T) {
 	root := t.TempDir()
 	for pid, want := range map[string]string{

@@ -18,6 +18,11 @@ import (
 //		u64 d_ino; s64 d_off; unsigned short d_reclen; unsigned char d_type; char d_name[];
 //	};
 func Entries(b []byte, order binary.ByteOrder, each func(name []byte)) error {
+	return Nodes(b, order, func(_ uint64, name []byte) { each(name) })
+}
+
+// Nodes is Entries with the number of the inode of each name.
+func Nodes(b []byte, order binary.ByteOrder, each func(inode uint64, name []byte)) error {
 	const reclen, name = 16, 19
 	for len(b) > 0 {
 		if len(b) < name {
@@ -32,7 +37,7 @@ func Entries(b []byte, order binary.ByteOrder, each func(name []byte)) error {
 			return parse.ErrSyntax
 		}
 		if s := string(entry); s != "." && s != ".." {
-			each(entry)
+			each(order.Uint64(b), entry)
 		}
 		b = b[n:]
 	}

@@ -66,6 +66,868 @@ func (ms *HwBatteryChargeMetricConfig) Validate() error {
 	return nil
 }
 
+// HwBatteryChargeLimitMetricAttributeKey specifies the key of an attribute for the hw.battery.charge.limit metric.
+type HwBatteryChargeLimitMetricAttributeKey string
+
+const (
+	HwBatteryChargeLimitMetricAttributeKeyHwID               HwBatteryChargeLimitMetricAttributeKey = "hw.id"
+	HwBatteryChargeLimitMetricAttributeKeyHwName             HwBatteryChargeLimitMetricAttributeKey = "hw.name"
+	HwBatteryChargeLimitMetricAttributeKeyHwModel            HwBatteryChargeLimitMetricAttributeKey = "hw.model"
+	HwBatteryChargeLimitMetricAttributeKeyHwVendor           HwBatteryChargeLimitMetricAttributeKey = "hw.vendor"
+	HwBatteryChargeLimitMetricAttributeKeyHwBatteryChemistry HwBatteryChargeLimitMetricAttributeKey = "hw.battery.chemistry"
+	HwBatteryChargeLimitMetricAttributeKeyHwBatteryCapacity  HwBatteryChargeLimitMetricAttributeKey = "hw.battery.capacity"
+	HwBatteryChargeLimitMetricAttributeKeyHwParent           HwBatteryChargeLimitMetricAttributeKey = "hw.parent"
+	HwBatteryChargeLimitMetricAttributeKeyHwLimitType        HwBatteryChargeLimitMetricAttributeKey = "hw.limit_type"
+)
+
+// HwBatteryChargeLimitMetricConfig provides config for the hw.battery.charge.limit metric.
+type HwBatteryChargeLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                   `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryChargeLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryChargeLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryChargeLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryChargeLimitMetricAttributeKeyHwID, HwBatteryChargeLimitMetricAttributeKeyHwName, HwBatteryChargeLimitMetricAttributeKeyHwModel, HwBatteryChargeLimitMetricAttributeKeyHwVendor, HwBatteryChargeLimitMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeLimitMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeLimitMetricAttributeKeyHwParent, HwBatteryChargeLimitMetricAttributeKeyHwLimitType:
+		default:
+			return fmt.Errorf("metric hw.battery.charge.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.model, hw.vendor, hw.battery.chemistry, hw.battery.capacity, hw.parent, hw.limit_type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.charge.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryChargeStateMetricAttributeKey specifies the key of an attribute for the hw.battery.charge_state metric.
+type HwBatteryChargeStateMetricAttributeKey string
+
+const (
+	HwBatteryChargeStateMetricAttributeKeyHwID           HwBatteryChargeStateMetricAttributeKey = "hw.id"
+	HwBatteryChargeStateMetricAttributeKeyHwName         HwBatteryChargeStateMetricAttributeKey = "hw.name"
+	HwBatteryChargeStateMetricAttributeKeyHwParent       HwBatteryChargeStateMetricAttributeKey = "hw.parent"
+	HwBatteryChargeStateMetricAttributeKeyHwBatteryState HwBatteryChargeStateMetricAttributeKey = "hw.battery.state"
+)
+
+// HwBatteryChargeStateMetricConfig provides config for the hw.battery.charge_state metric.
+type HwBatteryChargeStateMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                   `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryChargeStateMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryChargeStateMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryChargeStateMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryChargeStateMetricAttributeKeyHwID, HwBatteryChargeStateMetricAttributeKeyHwName, HwBatteryChargeStateMetricAttributeKeyHwParent, HwBatteryChargeStateMetricAttributeKeyHwBatteryState:
+		default:
+			return fmt.Errorf("metric hw.battery.charge_state doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.parent, hw.battery.state]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryChargeStateMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.charge_state metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryChargeStateMetricAttributeKeyHwBatteryState) {
+		return fmt.Errorf("hw.battery.state is a required attribute for hw.battery.charge_state metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryCycleCountMetricAttributeKey specifies the key of an attribute for the hw.battery.cycle.count metric.
+type HwBatteryCycleCountMetricAttributeKey string
+
+const (
+	HwBatteryCycleCountMetricAttributeKeyHwID     HwBatteryCycleCountMetricAttributeKey = "hw.id"
+	HwBatteryCycleCountMetricAttributeKeyHwName   HwBatteryCycleCountMetricAttributeKey = "hw.name"
+	HwBatteryCycleCountMetricAttributeKeyHwParent HwBatteryCycleCountMetricAttributeKey = "hw.parent"
+)
+
+// HwBatteryCycleCountMetricConfig provides config for the hw.battery.cycle.count metric.
+type HwBatteryCycleCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                  `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryCycleCountMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryCycleCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryCycleCountMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryCycleCountMetricAttributeKeyHwID, HwBatteryCycleCountMetricAttributeKeyHwName, HwBatteryCycleCountMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.battery.cycle.count doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryCycleCountMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.cycle.count metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryEnergyDesignLimitMetricAttributeKey specifies the key of an attribute for the hw.battery.energy.design_limit metric.
+type HwBatteryEnergyDesignLimitMetricAttributeKey string
+
+const (
+	HwBatteryEnergyDesignLimitMetricAttributeKeyHwID     HwBatteryEnergyDesignLimitMetricAttributeKey = "hw.id"
+	HwBatteryEnergyDesignLimitMetricAttributeKeyHwName   HwBatteryEnergyDesignLimitMetricAttributeKey = "hw.name"
+	HwBatteryEnergyDesignLimitMetricAttributeKeyHwParent HwBatteryEnergyDesignLimitMetricAttributeKey = "hw.parent"
+)
+
+// HwBatteryEnergyDesignLimitMetricConfig provides config for the hw.battery.energy.design_limit metric.
+type HwBatteryEnergyDesignLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryEnergyDesignLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryEnergyDesignLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryEnergyDesignLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryEnergyDesignLimitMetricAttributeKeyHwID, HwBatteryEnergyDesignLimitMetricAttributeKeyHwName, HwBatteryEnergyDesignLimitMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.battery.energy.design_limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryEnergyDesignLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.energy.design_limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryEnergyLimitMetricAttributeKey specifies the key of an attribute for the hw.battery.energy.limit metric.
+type HwBatteryEnergyLimitMetricAttributeKey string
+
+const (
+	HwBatteryEnergyLimitMetricAttributeKeyHwID     HwBatteryEnergyLimitMetricAttributeKey = "hw.id"
+	HwBatteryEnergyLimitMetricAttributeKeyHwName   HwBatteryEnergyLimitMetricAttributeKey = "hw.name"
+	HwBatteryEnergyLimitMetricAttributeKeyHwParent HwBatteryEnergyLimitMetricAttributeKey = "hw.parent"
+)
+
+// HwBatteryEnergyLimitMetricConfig provides config for the hw.battery.energy.limit metric.
+type HwBatteryEnergyLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                   `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryEnergyLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryEnergyLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryEnergyLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryEnergyLimitMetricAttributeKeyHwID, HwBatteryEnergyLimitMetricAttributeKeyHwName, HwBatteryEnergyLimitMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.battery.energy.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryEnergyLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.energy.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryEnergyRemainingMetricAttributeKey specifies the key of an attribute for the hw.battery.energy.remaining metric.
+type HwBatteryEnergyRemainingMetricAttributeKey string
+
+const (
+	HwBatteryEnergyRemainingMetricAttributeKeyHwID     HwBatteryEnergyRemainingMetricAttributeKey = "hw.id"
+	HwBatteryEnergyRemainingMetricAttributeKeyHwName   HwBatteryEnergyRemainingMetricAttributeKey = "hw.name"
+	HwBatteryEnergyRemainingMetricAttributeKeyHwParent HwBatteryEnergyRemainingMetricAttributeKey = "hw.parent"
+)
+
+// HwBatteryEnergyRemainingMetricConfig provides config for the hw.battery.energy.remaining metric.
+type HwBatteryEnergyRemainingMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryEnergyRemainingMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryEnergyRemainingMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryEnergyRemainingMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryEnergyRemainingMetricAttributeKeyHwID, HwBatteryEnergyRemainingMetricAttributeKeyHwName, HwBatteryEnergyRemainingMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.battery.energy.remaining doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryEnergyRemainingMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.energy.remaining metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryPowerMetricAttributeKey specifies the key of an attribute for the hw.battery.power metric.
+type HwBatteryPowerMetricAttributeKey string
+
+const (
+	HwBatteryPowerMetricAttributeKeyHwID           HwBatteryPowerMetricAttributeKey = "hw.id"
+	HwBatteryPowerMetricAttributeKeyHwName         HwBatteryPowerMetricAttributeKey = "hw.name"
+	HwBatteryPowerMetricAttributeKeyHwParent       HwBatteryPowerMetricAttributeKey = "hw.parent"
+	HwBatteryPowerMetricAttributeKeyHwBatteryState HwBatteryPowerMetricAttributeKey = "hw.battery.state"
+)
+
+// HwBatteryPowerMetricConfig provides config for the hw.battery.power metric.
+type HwBatteryPowerMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryPowerMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryPowerMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryPowerMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryPowerMetricAttributeKeyHwID, HwBatteryPowerMetricAttributeKeyHwName, HwBatteryPowerMetricAttributeKeyHwParent, HwBatteryPowerMetricAttributeKeyHwBatteryState:
+		default:
+			return fmt.Errorf("metric hw.battery.power doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.parent, hw.battery.state]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryPowerMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.power metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryPowerMetricAttributeKeyHwBatteryState) {
+		return fmt.Errorf("hw.battery.state is a required attribute for hw.battery.power metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwBatteryTimeLeftMetricAttributeKey specifies the key of an attribute for the hw.battery.time_left metric.
+type HwBatteryTimeLeftMetricAttributeKey string
+
+const (
+	HwBatteryTimeLeftMetricAttributeKeyHwID               HwBatteryTimeLeftMetricAttributeKey = "hw.id"
+	HwBatteryTimeLeftMetricAttributeKeyHwName             HwBatteryTimeLeftMetricAttributeKey = "hw.name"
+	HwBatteryTimeLeftMetricAttributeKeyHwModel            HwBatteryTimeLeftMetricAttributeKey = "hw.model"
+	HwBatteryTimeLeftMetricAttributeKeyHwVendor           HwBatteryTimeLeftMetricAttributeKey = "hw.vendor"
+	HwBatteryTimeLeftMetricAttributeKeyHwBatteryChemistry HwBatteryTimeLeftMetricAttributeKey = "hw.battery.chemistry"
+	HwBatteryTimeLeftMetricAttributeKeyHwBatteryCapacity  HwBatteryTimeLeftMetricAttributeKey = "hw.battery.capacity"
+	HwBatteryTimeLeftMetricAttributeKeyHwParent           HwBatteryTimeLeftMetricAttributeKey = "hw.parent"
+	HwBatteryTimeLeftMetricAttributeKeyHwState            HwBatteryTimeLeftMetricAttributeKey = "hw.state"
+	HwBatteryTimeLeftMetricAttributeKeyHwBatteryState     HwBatteryTimeLeftMetricAttributeKey = "hw.battery.state"
+)
+
+// HwBatteryTimeLeftMetricConfig provides config for the hw.battery.time_left metric.
+type HwBatteryTimeLeftMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwBatteryTimeLeftMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwBatteryTimeLeftMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwBatteryTimeLeftMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwBatteryTimeLeftMetricAttributeKeyHwID, HwBatteryTimeLeftMetricAttributeKeyHwName, HwBatteryTimeLeftMetricAttributeKeyHwModel, HwBatteryTimeLeftMetricAttributeKeyHwVendor, HwBatteryTimeLeftMetricAttributeKeyHwBatteryChemistry, HwBatteryTimeLeftMetricAttributeKeyHwBatteryCapacity, HwBatteryTimeLeftMetricAttributeKeyHwParent, HwBatteryTimeLeftMetricAttributeKeyHwState, HwBatteryTimeLeftMetricAttributeKeyHwBatteryState:
+		default:
+			return fmt.Errorf("metric hw.battery.time_left doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.model, hw.vendor, hw.battery.chemistry, hw.battery.capacity, hw.parent, hw.state, hw.battery.state]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.battery.time_left metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwState) {
+		return fmt.Errorf("hw.state is a required attribute for hw.battery.time_left metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwBatteryState) {
+		return fmt.Errorf("hw.battery.state is a required attribute for hw.battery.time_left metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwCurrentMetricAttributeKey specifies the key of an attribute for the hw.current metric.
+type HwCurrentMetricAttributeKey string
+
+const (
+	HwCurrentMetricAttributeKeyHwID             HwCurrentMetricAttributeKey = "hw.id"
+	HwCurrentMetricAttributeKeyHwName           HwCurrentMetricAttributeKey = "hw.name"
+	HwCurrentMetricAttributeKeyHwSensorLocation HwCurrentMetricAttributeKey = "hw.sensor_location"
+	HwCurrentMetricAttributeKeyHwParent         HwCurrentMetricAttributeKey = "hw.parent"
+)
+
+// HwCurrentMetricConfig provides config for the hw.current metric.
+type HwCurrentMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwCurrentMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwCurrentMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwCurrentMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwCurrentMetricAttributeKeyHwID, HwCurrentMetricAttributeKeyHwName, HwCurrentMetricAttributeKeyHwSensorLocation, HwCurrentMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.current doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwCurrentMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.current metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwEnergyMetricAttributeKey specifies the key of an attribute for the hw.energy metric.
+type HwEnergyMetricAttributeKey string
+
+const (
+	HwEnergyMetricAttributeKeyHwID             HwEnergyMetricAttributeKey = "hw.id"
+	HwEnergyMetricAttributeKeyHwName           HwEnergyMetricAttributeKey = "hw.name"
+	HwEnergyMetricAttributeKeyHwSensorLocation HwEnergyMetricAttributeKey = "hw.sensor_location"
+	HwEnergyMetricAttributeKeyHwParent         HwEnergyMetricAttributeKey = "hw.parent"
+	HwEnergyMetricAttributeKeyHwType           HwEnergyMetricAttributeKey = "hw.type"
+)
+
+// HwEnergyMetricConfig provides config for the hw.energy metric.
+type HwEnergyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwEnergyMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwEnergyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwEnergyMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwSensorLocation, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyHwType:
+		default:
+			return fmt.Errorf("metric hw.energy doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwEnergyMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.energy metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwEnergyMetricAttributeKeyHwType) {
+		return fmt.Errorf("hw.type is a required attribute for hw.energy metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwFanSpeedMetricAttributeKey specifies the key of an attribute for the hw.fan.speed metric.
+type HwFanSpeedMetricAttributeKey string
+
+const (
+	HwFanSpeedMetricAttributeKeyHwID             HwFanSpeedMetricAttributeKey = "hw.id"
+	HwFanSpeedMetricAttributeKeyHwName           HwFanSpeedMetricAttributeKey = "hw.name"
+	HwFanSpeedMetricAttributeKeyHwSensorLocation HwFanSpeedMetricAttributeKey = "hw.sensor_location"
+	HwFanSpeedMetricAttributeKeyHwParent         HwFanSpeedMetricAttributeKey = "hw.parent"
+)
+
+// HwFanSpeedMetricConfig provides config for the hw.fan.speed metric.
+type HwFanSpeedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                         `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwFanSpeedMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwFanSpeedMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwFanSpeedMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwFanSpeedMetricAttributeKeyHwID, HwFanSpeedMetricAttributeKeyHwName, HwFanSpeedMetricAttributeKeyHwSensorLocation, HwFanSpeedMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.fan.speed doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwFanSpeedMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.fan.speed metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwFanSpeedLimitMetricAttributeKey specifies the key of an attribute for the hw.fan.speed.limit metric.
+type HwFanSpeedLimitMetricAttributeKey string
+
+const (
+	HwFanSpeedLimitMetricAttributeKeyHwID             HwFanSpeedLimitMetricAttributeKey = "hw.id"
+	HwFanSpeedLimitMetricAttributeKeyHwName           HwFanSpeedLimitMetricAttributeKey = "hw.name"
+	HwFanSpeedLimitMetricAttributeKeyHwSensorLocation HwFanSpeedLimitMetricAttributeKey = "hw.sensor_location"
+	HwFanSpeedLimitMetricAttributeKeyHwParent         HwFanSpeedLimitMetricAttributeKey = "hw.parent"
+	HwFanSpeedLimitMetricAttributeKeyHwLimitType      HwFanSpeedLimitMetricAttributeKey = "hw.limit_type"
+)
+
+// HwFanSpeedLimitMetricConfig provides config for the hw.fan.speed.limit metric.
+type HwFanSpeedLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwFanSpeedLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwFanSpeedLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwFanSpeedLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwFanSpeedLimitMetricAttributeKeyHwID, HwFanSpeedLimitMetricAttributeKeyHwName, HwFanSpeedLimitMetricAttributeKeyHwSensorLocation, HwFanSpeedLimitMetricAttributeKeyHwParent, HwFanSpeedLimitMetricAttributeKeyHwLimitType:
+		default:
+			return fmt.Errorf("metric hw.fan.speed.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.limit_type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwFanSpeedLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.fan.speed.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwFanSpeedRatioMetricAttributeKey specifies the key of an attribute for the hw.fan.speed_ratio metric.
+type HwFanSpeedRatioMetricAttributeKey string
+
+const (
+	HwFanSpeedRatioMetricAttributeKeyHwID             HwFanSpeedRatioMetricAttributeKey = "hw.id"
+	HwFanSpeedRatioMetricAttributeKeyHwName           HwFanSpeedRatioMetricAttributeKey = "hw.name"
+	HwFanSpeedRatioMetricAttributeKeyHwSensorLocation HwFanSpeedRatioMetricAttributeKey = "hw.sensor_location"
+	HwFanSpeedRatioMetricAttributeKeyHwParent         HwFanSpeedRatioMetricAttributeKey = "hw.parent"
+)
+
+// HwFanSpeedRatioMetricConfig provides config for the hw.fan.speed_ratio metric.
+type HwFanSpeedRatioMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                              `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwFanSpeedRatioMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwFanSpeedRatioMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwFanSpeedRatioMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwFanSpeedRatioMetricAttributeKeyHwID, HwFanSpeedRatioMetricAttributeKeyHwName, HwFanSpeedRatioMetricAttributeKeyHwSensorLocation, HwFanSpeedRatioMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.fan.speed_ratio doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwFanSpeedRatioMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.fan.speed_ratio metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwHostAmbientTemperatureMetricConfig provides config for the hw.host.ambient_temperature metric.
+type HwHostAmbientTemperatureMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *HwHostAmbientTemperatureMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// HwHostEnergyMetricConfig provides config for the hw.host.energy metric.
+type HwHostEnergyMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *HwHostEnergyMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// HwHostHeatingMarginMetricConfig provides config for the hw.host.heating_margin metric.
+type HwHostHeatingMarginMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *HwHostHeatingMarginMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// HwHostPowerMetricConfig provides config for the hw.host.power metric.
+type HwHostPowerMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *HwHostPowerMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// HwPowerMetricAttributeKey specifies the key of an attribute for the hw.power metric.
+type HwPowerMetricAttributeKey string
+
+const (
+	HwPowerMetricAttributeKeyHwID             HwPowerMetricAttributeKey = "hw.id"
+	HwPowerMetricAttributeKeyHwName           HwPowerMetricAttributeKey = "hw.name"
+	HwPowerMetricAttributeKeyHwSensorLocation HwPowerMetricAttributeKey = "hw.sensor_location"
+	HwPowerMetricAttributeKeyHwParent         HwPowerMetricAttributeKey = "hw.parent"
+	HwPowerMetricAttributeKeyHwType           HwPowerMetricAttributeKey = "hw.type"
+)
+
+// HwPowerMetricConfig provides config for the hw.power metric.
+type HwPowerMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                      `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwPowerMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwPowerMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwPowerMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwSensorLocation, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyHwType:
+		default:
+			return fmt.Errorf("metric hw.power doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwPowerMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.power metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwPowerMetricAttributeKeyHwType) {
+		return fmt.Errorf("hw.type is a required attribute for hw.power metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // HwPowerSupplyOnlineMetricAttributeKey specifies the key of an attribute for the hw.power_supply.online metric.
 type HwPowerSupplyOnlineMetricAttributeKey string
 
@@ -118,6 +980,286 @@ func (ms *HwPowerSupplyOnlineMetricConfig) Validate() error {
 	return nil
 }
 
+// HwStatusMetricAttributeKey specifies the key of an attribute for the hw.status metric.
+type HwStatusMetricAttributeKey string
+
+const (
+	HwStatusMetricAttributeKeyHwID             HwStatusMetricAttributeKey = "hw.id"
+	HwStatusMetricAttributeKeyHwName           HwStatusMetricAttributeKey = "hw.name"
+	HwStatusMetricAttributeKeyHwSensorLocation HwStatusMetricAttributeKey = "hw.sensor_location"
+	HwStatusMetricAttributeKeyHwParent         HwStatusMetricAttributeKey = "hw.parent"
+	HwStatusMetricAttributeKeyHwType           HwStatusMetricAttributeKey = "hw.type"
+	HwStatusMetricAttributeKeyHwState          HwStatusMetricAttributeKey = "hw.state"
+)
+
+// HwStatusMetricConfig provides config for the hw.status metric.
+type HwStatusMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                       `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwStatusMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwStatusMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwStatusMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwStatusMetricAttributeKeyHwID, HwStatusMetricAttributeKeyHwName, HwStatusMetricAttributeKeyHwSensorLocation, HwStatusMetricAttributeKeyHwParent, HwStatusMetricAttributeKeyHwType, HwStatusMetricAttributeKeyHwState:
+		default:
+			return fmt.Errorf("metric hw.status doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.type, hw.state]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwStatusMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.status metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwStatusMetricAttributeKeyHwType) {
+		return fmt.Errorf("hw.type is a required attribute for hw.status metric and must be included")
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwStatusMetricAttributeKeyHwState) {
+		return fmt.Errorf("hw.state is a required attribute for hw.status metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwTemperatureMetricAttributeKey specifies the key of an attribute for the hw.temperature metric.
+type HwTemperatureMetricAttributeKey string
+
+const (
+	HwTemperatureMetricAttributeKeyHwID             HwTemperatureMetricAttributeKey = "hw.id"
+	HwTemperatureMetricAttributeKeyHwName           HwTemperatureMetricAttributeKey = "hw.name"
+	HwTemperatureMetricAttributeKeyHwSensorLocation HwTemperatureMetricAttributeKey = "hw.sensor_location"
+	HwTemperatureMetricAttributeKeyHwParent         HwTemperatureMetricAttributeKey = "hw.parent"
+)
+
+// HwTemperatureMetricConfig provides config for the hw.temperature metric.
+type HwTemperatureMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                            `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwTemperatureMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwTemperatureMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwTemperatureMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwTemperatureMetricAttributeKeyHwID, HwTemperatureMetricAttributeKeyHwName, HwTemperatureMetricAttributeKeyHwSensorLocation, HwTemperatureMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.temperature doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwTemperatureMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.temperature metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwTemperatureLimitMetricAttributeKey specifies the key of an attribute for the hw.temperature.limit metric.
+type HwTemperatureLimitMetricAttributeKey string
+
+const (
+	HwTemperatureLimitMetricAttributeKeyHwID             HwTemperatureLimitMetricAttributeKey = "hw.id"
+	HwTemperatureLimitMetricAttributeKeyHwName           HwTemperatureLimitMetricAttributeKey = "hw.name"
+	HwTemperatureLimitMetricAttributeKeyHwSensorLocation HwTemperatureLimitMetricAttributeKey = "hw.sensor_location"
+	HwTemperatureLimitMetricAttributeKeyHwParent         HwTemperatureLimitMetricAttributeKey = "hw.parent"
+	HwTemperatureLimitMetricAttributeKeyHwLimitType      HwTemperatureLimitMetricAttributeKey = "hw.limit_type"
+)
+
+// HwTemperatureLimitMetricConfig provides config for the hw.temperature.limit metric.
+type HwTemperatureLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                                 `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwTemperatureLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwTemperatureLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwTemperatureLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwTemperatureLimitMetricAttributeKeyHwID, HwTemperatureLimitMetricAttributeKeyHwName, HwTemperatureLimitMetricAttributeKeyHwSensorLocation, HwTemperatureLimitMetricAttributeKeyHwParent, HwTemperatureLimitMetricAttributeKeyHwLimitType:
+		default:
+			return fmt.Errorf("metric hw.temperature.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.limit_type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwTemperatureLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.temperature.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwVoltageMetricAttributeKey specifies the key of an attribute for the hw.voltage metric.
+type HwVoltageMetricAttributeKey string
+
+const (
+	HwVoltageMetricAttributeKeyHwID             HwVoltageMetricAttributeKey = "hw.id"
+	HwVoltageMetricAttributeKeyHwName           HwVoltageMetricAttributeKey = "hw.name"
+	HwVoltageMetricAttributeKeyHwSensorLocation HwVoltageMetricAttributeKey = "hw.sensor_location"
+	HwVoltageMetricAttributeKeyHwParent         HwVoltageMetricAttributeKey = "hw.parent"
+)
+
+// HwVoltageMetricConfig provides config for the hw.voltage metric.
+type HwVoltageMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                        `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwVoltageMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwVoltageMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwVoltageMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwVoltageMetricAttributeKeyHwID, HwVoltageMetricAttributeKeyHwName, HwVoltageMetricAttributeKeyHwSensorLocation, HwVoltageMetricAttributeKeyHwParent:
+		default:
+			return fmt.Errorf("metric hw.voltage doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwVoltageMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.voltage metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
+// HwVoltageLimitMetricAttributeKey specifies the key of an attribute for the hw.voltage.limit metric.
+type HwVoltageLimitMetricAttributeKey string
+
+const (
+	HwVoltageLimitMetricAttributeKeyHwID             HwVoltageLimitMetricAttributeKey = "hw.id"
+	HwVoltageLimitMetricAttributeKeyHwName           HwVoltageLimitMetricAttributeKey = "hw.name"
+	HwVoltageLimitMetricAttributeKeyHwSensorLocation HwVoltageLimitMetricAttributeKey = "hw.sensor_location"
+	HwVoltageLimitMetricAttributeKeyHwParent         HwVoltageLimitMetricAttributeKey = "hw.parent"
+	HwVoltageLimitMetricAttributeKeyHwLimitType      HwVoltageLimitMetricAttributeKey = "hw.limit_type"
+)
+
+// HwVoltageLimitMetricConfig provides config for the hw.voltage.limit metric.
+type HwVoltageLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+
+	AggregationStrategy string                             `mapstructure:"aggregation_strategy"`
+	EnabledAttributes   []HwVoltageLimitMetricAttributeKey `mapstructure:"attributes"`
+}
+
+func (ms *HwVoltageLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+func (ms *HwVoltageLimitMetricConfig) Validate() error {
+	for _, val := range ms.EnabledAttributes {
+		switch val {
+		case HwVoltageLimitMetricAttributeKeyHwID, HwVoltageLimitMetricAttributeKeyHwName, HwVoltageLimitMetricAttributeKeyHwSensorLocation, HwVoltageLimitMetricAttributeKeyHwParent, HwVoltageLimitMetricAttributeKeyHwLimitType:
+		default:
+			return fmt.Errorf("metric hw.voltage.limit doesn't have an attribute %v, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.limit_type]", val)
+		}
+	}
+	if !slices.Contains(ms.EnabledAttributes, HwVoltageLimitMetricAttributeKeyHwID) {
+		return fmt.Errorf("hw.id is a required attribute for hw.voltage.limit metric and must be included")
+	}
+
+	switch ms.AggregationStrategy {
+	case AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax:
+	default:
+		return fmt.Errorf("invalid aggregation strategy %q, valid strategies: [%s, %s, %s, %s]", ms.AggregationStrategy, AggregationStrategySum, AggregationStrategyAvg, AggregationStrategyMin, AggregationStrategyMax)
+	}
+
+	return nil
+}
+
 // SystemPowerAcOnlineMetricConfig provides config for the system.power.ac.online metric.
 type SystemPowerAcOnlineMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -138,11 +1280,97 @@ func (ms *SystemPowerAcOnlineMetricConfig) Unmarshal(parser *confmap.Conf) error
 	return nil
 }
 
+// SystemPowerBatteryChargeMetricConfig provides config for the system.power.battery.charge metric.
+type SystemPowerBatteryChargeMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemPowerBatteryChargeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemPowerBatteryChargeStateMetricConfig provides config for the system.power.battery.charge_state metric.
+type SystemPowerBatteryChargeStateMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemPowerBatteryChargeStateMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// SystemPowerBatteryTimeLeftMetricConfig provides config for the system.power.battery.time_left metric.
+type SystemPowerBatteryTimeLeftMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *SystemPowerBatteryTimeLeftMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for sensors metrics.
 type MetricsConfig struct {
-	HwBatteryCharge     HwBatteryChargeMetricConfig     `mapstructure:"hw.battery.charge"`
-	HwPowerSupplyOnline HwPowerSupplyOnlineMetricConfig `mapstructure:"hw.power_supply.online"`
-	SystemPowerAcOnline SystemPowerAcOnlineMetricConfig `mapstructure:"system.power.ac.online"`
+	HwBatteryCharge               HwBatteryChargeMetricConfig               `mapstructure:"hw.battery.charge"`
+	HwBatteryChargeLimit          HwBatteryChargeLimitMetricConfig          `mapstructure:"hw.battery.charge.limit"`
+	HwBatteryChargeState          HwBatteryChargeStateMetricConfig          `mapstructure:"hw.battery.charge_state"`
+	HwBatteryCycleCount           HwBatteryCycleCountMetricConfig           `mapstructure:"hw.battery.cycle.count"`
+	HwBatteryEnergyDesignLimit    HwBatteryEnergyDesignLimitMetricConfig    `mapstructure:"hw.battery.energy.design_limit"`
+	HwBatteryEnergyLimit          HwBatteryEnergyLimitMetricConfig          `mapstructure:"hw.battery.energy.limit"`
+	HwBatteryEnergyRemaining      HwBatteryEnergyRemainingMetricConfig      `mapstructure:"hw.battery.energy.remaining"`
+	HwBatteryPower                HwBatteryPowerMetricConfig                `mapstructure:"hw.battery.power"`
+	HwBatteryTimeLeft             HwBatteryTimeLeftMetricConfig             `mapstructure:"hw.battery.time_left"`
+	HwCurrent                     HwCurrentMetricConfig                     `mapstructure:"hw.current"`
+	HwEnergy                      HwEnergyMetricConfig                      `mapstructure:"hw.energy"`
+	HwFanSpeed                    HwFanSpeedMetricConfig                    `mapstructure:"hw.fan.speed"`
+	HwFanSpeedLimit               HwFanSpeedLimitMetricConfig               `mapstructure:"hw.fan.speed.limit"`
+	HwFanSpeedRatio               HwFanSpeedRatioMetricConfig               `mapstructure:"hw.fan.speed_ratio"`
+	HwHostAmbientTemperature      HwHostAmbientTemperatureMetricConfig      `mapstructure:"hw.host.ambient_temperature"`
+	HwHostEnergy                  HwHostEnergyMetricConfig                  `mapstructure:"hw.host.energy"`
+	HwHostHeatingMargin           HwHostHeatingMarginMetricConfig           `mapstructure:"hw.host.heating_margin"`
+	HwHostPower                   HwHostPowerMetricConfig                   `mapstructure:"hw.host.power"`
+	HwPower                       HwPowerMetricConfig                       `mapstructure:"hw.power"`
+	HwPowerSupplyOnline           HwPowerSupplyOnlineMetricConfig           `mapstructure:"hw.power_supply.online"`
+	HwStatus                      HwStatusMetricConfig                      `mapstructure:"hw.status"`
+	HwTemperature                 HwTemperatureMetricConfig                 `mapstructure:"hw.temperature"`
+	HwTemperatureLimit            HwTemperatureLimitMetricConfig            `mapstructure:"hw.temperature.limit"`
+	HwVoltage                     HwVoltageMetricConfig                     `mapstructure:"hw.voltage"`
+	HwVoltageLimit                HwVoltageLimitMetricConfig                `mapstructure:"hw.voltage.limit"`
+	SystemPowerAcOnline           SystemPowerAcOnlineMetricConfig           `mapstructure:"system.power.ac.online"`
+	SystemPowerBatteryCharge      SystemPowerBatteryChargeMetricConfig      `mapstructure:"system.power.battery.charge"`
+	SystemPowerBatteryChargeState SystemPowerBatteryChargeStateMetricConfig `mapstructure:"system.power.battery.charge_state"`
+	SystemPowerBatteryTimeLeft    SystemPowerBatteryTimeLeftMetricConfig    `mapstructure:"system.power.battery.time_left"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -152,13 +1380,129 @@ func DefaultMetricsConfig() MetricsConfig {
 			AggregationStrategy: AggregationStrategyAvg,
 			EnabledAttributes:   []HwBatteryChargeMetricAttributeKey{HwBatteryChargeMetricAttributeKeyHwID, HwBatteryChargeMetricAttributeKeyHwName, HwBatteryChargeMetricAttributeKeyHwModel, HwBatteryChargeMetricAttributeKeyHwVendor, HwBatteryChargeMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeMetricAttributeKeyHwParent},
 		},
+		HwBatteryChargeLimit: HwBatteryChargeLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwBatteryChargeLimitMetricAttributeKey{HwBatteryChargeLimitMetricAttributeKeyHwID, HwBatteryChargeLimitMetricAttributeKeyHwName, HwBatteryChargeLimitMetricAttributeKeyHwModel, HwBatteryChargeLimitMetricAttributeKeyHwVendor, HwBatteryChargeLimitMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeLimitMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeLimitMetricAttributeKeyHwParent, HwBatteryChargeLimitMetricAttributeKeyHwLimitType},
+		},
+		HwBatteryChargeState: HwBatteryChargeStateMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwBatteryChargeStateMetricAttributeKey{HwBatteryChargeStateMetricAttributeKeyHwID, HwBatteryChargeStateMetricAttributeKeyHwName, HwBatteryChargeStateMetricAttributeKeyHwParent, HwBatteryChargeStateMetricAttributeKeyHwBatteryState},
+		},
+		HwBatteryCycleCount: HwBatteryCycleCountMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwBatteryCycleCountMetricAttributeKey{HwBatteryCycleCountMetricAttributeKeyHwID, HwBatteryCycleCountMetricAttributeKeyHwName, HwBatteryCycleCountMetricAttributeKeyHwParent},
+		},
+		HwBatteryEnergyDesignLimit: HwBatteryEnergyDesignLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwBatteryEnergyDesignLimitMetricAttributeKey{HwBatteryEnergyDesignLimitMetricAttributeKeyHwID, HwBatteryEnergyDesignLimitMetricAttributeKeyHwName, HwBatteryEnergyDesignLimitMetricAttributeKeyHwParent},
+		},
+		HwBatteryEnergyLimit: HwBatteryEnergyLimitMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwBatteryEnergyLimitMetricAttributeKey{HwBatteryEnergyLimitMetricAttributeKeyHwID, HwBatteryEnergyLimitMetricAttributeKeyHwName, HwBatteryEnergyLimitMetricAttributeKeyHwParent},
+		},
+		HwBatteryEnergyRemaining: HwBatteryEnergyRemainingMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwBatteryEnergyRemainingMetricAttributeKey{HwBatteryEnergyRemainingMetricAttributeKeyHwID, HwBatteryEnergyRemainingMetricAttributeKeyHwName, HwBatteryEnergyRemainingMetricAttributeKeyHwParent},
+		},
+		HwBatteryPower: HwBatteryPowerMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwBatteryPowerMetricAttributeKey{HwBatteryPowerMetricAttributeKeyHwID, HwBatteryPowerMetricAttributeKeyHwName, HwBatteryPowerMetricAttributeKeyHwParent, HwBatteryPowerMetricAttributeKeyHwBatteryState},
+		},
+		HwBatteryTimeLeft: HwBatteryTimeLeftMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwBatteryTimeLeftMetricAttributeKey{HwBatteryTimeLeftMetricAttributeKeyHwID, HwBatteryTimeLeftMetricAttributeKeyHwName, HwBatteryTimeLeftMetricAttributeKeyHwModel, HwBatteryTimeLeftMetricAttributeKeyHwVendor, HwBatteryTimeLeftMetricAttributeKeyHwBatteryChemistry, HwBatteryTimeLeftMetricAttributeKeyHwBatteryCapacity, HwBatteryTimeLeftMetricAttributeKeyHwParent, HwBatteryTimeLeftMetricAttributeKeyHwState, HwBatteryTimeLeftMetricAttributeKeyHwBatteryState},
+		},
+		HwCurrent: HwCurrentMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwCurrentMetricAttributeKey{HwCurrentMetricAttributeKeyHwID, HwCurrentMetricAttributeKeyHwName, HwCurrentMetricAttributeKeyHwSensorLocation, HwCurrentMetricAttributeKeyHwParent},
+		},
+		HwEnergy: HwEnergyMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwSensorLocation, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyHwType},
+		},
+		HwFanSpeed: HwFanSpeedMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwFanSpeedMetricAttributeKey{HwFanSpeedMetricAttributeKeyHwID, HwFanSpeedMetricAttributeKeyHwName, HwFanSpeedMetricAttributeKeyHwSensorLocation, HwFanSpeedMetricAttributeKeyHwParent},
+		},
+		HwFanSpeedLimit: HwFanSpeedLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwFanSpeedLimitMetricAttributeKey{HwFanSpeedLimitMetricAttributeKeyHwID, HwFanSpeedLimitMetricAttributeKeyHwName, HwFanSpeedLimitMetricAttributeKeyHwSensorLocation, HwFanSpeedLimitMetricAttributeKeyHwParent, HwFanSpeedLimitMetricAttributeKeyHwLimitType},
+		},
+		HwFanSpeedRatio: HwFanSpeedRatioMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwFanSpeedRatioMetricAttributeKey{HwFanSpeedRatioMetricAttributeKeyHwID, HwFanSpeedRatioMetricAttributeKeyHwName, HwFanSpeedRatioMetricAttributeKeyHwSensorLocation, HwFanSpeedRatioMetricAttributeKeyHwParent},
+		},
+		HwHostAmbientTemperature: HwHostAmbientTemperatureMetricConfig{
+			Enabled: false,
+		},
+		HwHostEnergy: HwHostEnergyMetricConfig{
+			Enabled: false,
+		},
+		HwHostHeatingMargin: HwHostHeatingMarginMetricConfig{
+			Enabled: false,
+		},
+		HwHostPower: HwHostPowerMetricConfig{
+			Enabled: false,
+		},
+		HwPower: HwPowerMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwSensorLocation, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyHwType},
+		},
 		HwPowerSupplyOnline: HwPowerSupplyOnlineMetricConfig{
 			Enabled:             true,
 			AggregationStrategy: AggregationStrategySum,
 			EnabledAttributes:   []HwPowerSupplyOnlineMetricAttributeKey{HwPowerSupplyOnlineMetricAttributeKeyHwID, HwPowerSupplyOnlineMetricAttributeKeyHwName},
 		},
+		HwStatus: HwStatusMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategySum,
+			EnabledAttributes:   []HwStatusMetricAttributeKey{HwStatusMetricAttributeKeyHwID, HwStatusMetricAttributeKeyHwName, HwStatusMetricAttributeKeyHwSensorLocation, HwStatusMetricAttributeKeyHwParent, HwStatusMetricAttributeKeyHwType, HwStatusMetricAttributeKeyHwState},
+		},
+		HwTemperature: HwTemperatureMetricConfig{
+			Enabled:             true,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwTemperatureMetricAttributeKey{HwTemperatureMetricAttributeKeyHwID, HwTemperatureMetricAttributeKeyHwName, HwTemperatureMetricAttributeKeyHwSensorLocation, HwTemperatureMetricAttributeKeyHwParent},
+		},
+		HwTemperatureLimit: HwTemperatureLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwTemperatureLimitMetricAttributeKey{HwTemperatureLimitMetricAttributeKeyHwID, HwTemperatureLimitMetricAttributeKeyHwName, HwTemperatureLimitMetricAttributeKeyHwSensorLocation, HwTemperatureLimitMetricAttributeKeyHwParent, HwTemperatureLimitMetricAttributeKeyHwLimitType},
+		},
+		HwVoltage: HwVoltageMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwVoltageMetricAttributeKey{HwVoltageMetricAttributeKeyHwID, HwVoltageMetricAttributeKeyHwName, HwVoltageMetricAttributeKeyHwSensorLocation, HwVoltageMetricAttributeKeyHwParent},
+		},
+		HwVoltageLimit: HwVoltageLimitMetricConfig{
+			Enabled:             false,
+			AggregationStrategy: AggregationStrategyAvg,
+			EnabledAttributes:   []HwVoltageLimitMetricAttributeKey{HwVoltageLimitMetricAttributeKeyHwID, HwVoltageLimitMetricAttributeKeyHwName, HwVoltageLimitMetricAttributeKeyHwSensorLocation, HwVoltageLimitMetricAttributeKeyHwParent, HwVoltageLimitMetricAttributeKeyHwLimitType},
+		},
 		SystemPowerAcOnline: SystemPowerAcOnlineMetricConfig{
 			Enabled: true,
+		},
+		SystemPowerBatteryCharge: SystemPowerBatteryChargeMetricConfig{
+			Enabled: false,
+		},
+		SystemPowerBatteryChargeState: SystemPowerBatteryChargeStateMetricConfig{
+			Enabled: false,
+		},
+		SystemPowerBatteryTimeLeft: SystemPowerBatteryTimeLeftMetricConfig{
+			Enabled: false,
 		},
 	}
 }

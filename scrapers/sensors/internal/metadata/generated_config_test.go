@@ -31,12 +31,128 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []HwBatteryChargeMetricAttributeKey{HwBatteryChargeMetricAttributeKeyHwID, HwBatteryChargeMetricAttributeKeyHwName, HwBatteryChargeMetricAttributeKeyHwModel, HwBatteryChargeMetricAttributeKeyHwVendor, HwBatteryChargeMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeMetricAttributeKeyHwParent},
 					},
+					HwBatteryChargeLimit: HwBatteryChargeLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwBatteryChargeLimitMetricAttributeKey{HwBatteryChargeLimitMetricAttributeKeyHwID, HwBatteryChargeLimitMetricAttributeKeyHwName, HwBatteryChargeLimitMetricAttributeKeyHwModel, HwBatteryChargeLimitMetricAttributeKeyHwVendor, HwBatteryChargeLimitMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeLimitMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeLimitMetricAttributeKeyHwParent, HwBatteryChargeLimitMetricAttributeKeyHwLimitType},
+					},
+					HwBatteryChargeState: HwBatteryChargeStateMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryChargeStateMetricAttributeKey{HwBatteryChargeStateMetricAttributeKeyHwID, HwBatteryChargeStateMetricAttributeKeyHwName, HwBatteryChargeStateMetricAttributeKeyHwParent, HwBatteryChargeStateMetricAttributeKeyHwBatteryState},
+					},
+					HwBatteryCycleCount: HwBatteryCycleCountMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryCycleCountMetricAttributeKey{HwBatteryCycleCountMetricAttributeKeyHwID, HwBatteryCycleCountMetricAttributeKeyHwName, HwBatteryCycleCountMetricAttributeKeyHwParent},
+					},
+					HwBatteryEnergyDesignLimit: HwBatteryEnergyDesignLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryEnergyDesignLimitMetricAttributeKey{HwBatteryEnergyDesignLimitMetricAttributeKeyHwID, HwBatteryEnergyDesignLimitMetricAttributeKeyHwName, HwBatteryEnergyDesignLimitMetricAttributeKeyHwParent},
+					},
+					HwBatteryEnergyLimit: HwBatteryEnergyLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryEnergyLimitMetricAttributeKey{HwBatteryEnergyLimitMetricAttributeKeyHwID, HwBatteryEnergyLimitMetricAttributeKeyHwName, HwBatteryEnergyLimitMetricAttributeKeyHwParent},
+					},
+					HwBatteryEnergyRemaining: HwBatteryEnergyRemainingMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryEnergyRemainingMetricAttributeKey{HwBatteryEnergyRemainingMetricAttributeKeyHwID, HwBatteryEnergyRemainingMetricAttributeKeyHwName, HwBatteryEnergyRemainingMetricAttributeKeyHwParent},
+					},
+					HwBatteryPower: HwBatteryPowerMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwBatteryPowerMetricAttributeKey{HwBatteryPowerMetricAttributeKeyHwID, HwBatteryPowerMetricAttributeKeyHwName, HwBatteryPowerMetricAttributeKeyHwParent, HwBatteryPowerMetricAttributeKeyHwBatteryState},
+					},
+					HwBatteryTimeLeft: HwBatteryTimeLeftMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwBatteryTimeLeftMetricAttributeKey{HwBatteryTimeLeftMetricAttributeKeyHwID, HwBatteryTimeLeftMetricAttributeKeyHwName, HwBatteryTimeLeftMetricAttributeKeyHwModel, HwBatteryTimeLeftMetricAttributeKeyHwVendor, HwBatteryTimeLeftMetricAttributeKeyHwBatteryChemistry, HwBatteryTimeLeftMetricAttributeKeyHwBatteryCapacity, HwBatteryTimeLeftMetricAttributeKeyHwParent, HwBatteryTimeLeftMetricAttributeKeyHwState, HwBatteryTimeLeftMetricAttributeKeyHwBatteryState},
+					},
+					HwCurrent: HwCurrentMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwCurrentMetricAttributeKey{HwCurrentMetricAttributeKeyHwID, HwCurrentMetricAttributeKeyHwName, HwCurrentMetricAttributeKeyHwSensorLocation, HwCurrentMetricAttributeKeyHwParent},
+					},
+					HwEnergy: HwEnergyMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwSensorLocation, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyHwType},
+					},
+					HwFanSpeed: HwFanSpeedMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwFanSpeedMetricAttributeKey{HwFanSpeedMetricAttributeKeyHwID, HwFanSpeedMetricAttributeKeyHwName, HwFanSpeedMetricAttributeKeyHwSensorLocation, HwFanSpeedMetricAttributeKeyHwParent},
+					},
+					HwFanSpeedLimit: HwFanSpeedLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwFanSpeedLimitMetricAttributeKey{HwFanSpeedLimitMetricAttributeKeyHwID, HwFanSpeedLimitMetricAttributeKeyHwName, HwFanSpeedLimitMetricAttributeKeyHwSensorLocation, HwFanSpeedLimitMetricAttributeKeyHwParent, HwFanSpeedLimitMetricAttributeKeyHwLimitType},
+					},
+					HwFanSpeedRatio: HwFanSpeedRatioMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwFanSpeedRatioMetricAttributeKey{HwFanSpeedRatioMetricAttributeKeyHwID, HwFanSpeedRatioMetricAttributeKeyHwName, HwFanSpeedRatioMetricAttributeKeyHwSensorLocation, HwFanSpeedRatioMetricAttributeKeyHwParent},
+					},
+					HwHostAmbientTemperature: HwHostAmbientTemperatureMetricConfig{
+						Enabled: true,
+					},
+					HwHostEnergy: HwHostEnergyMetricConfig{
+						Enabled: true,
+					},
+					HwHostHeatingMargin: HwHostHeatingMarginMetricConfig{
+						Enabled: true,
+					},
+					HwHostPower: HwHostPowerMetricConfig{
+						Enabled: true,
+					},
+					HwPower: HwPowerMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwSensorLocation, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyHwType},
+					},
 					HwPowerSupplyOnline: HwPowerSupplyOnlineMetricConfig{
 						Enabled:             true,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []HwPowerSupplyOnlineMetricAttributeKey{HwPowerSupplyOnlineMetricAttributeKeyHwID, HwPowerSupplyOnlineMetricAttributeKeyHwName},
 					},
+					HwStatus: HwStatusMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwStatusMetricAttributeKey{HwStatusMetricAttributeKeyHwID, HwStatusMetricAttributeKeyHwName, HwStatusMetricAttributeKeyHwSensorLocation, HwStatusMetricAttributeKeyHwParent, HwStatusMetricAttributeKeyHwType, HwStatusMetricAttributeKeyHwState},
+					},
+					HwTemperature: HwTemperatureMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwTemperatureMetricAttributeKey{HwTemperatureMetricAttributeKeyHwID, HwTemperatureMetricAttributeKeyHwName, HwTemperatureMetricAttributeKeyHwSensorLocation, HwTemperatureMetricAttributeKeyHwParent},
+					},
+					HwTemperatureLimit: HwTemperatureLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwTemperatureLimitMetricAttributeKey{HwTemperatureLimitMetricAttributeKeyHwID, HwTemperatureLimitMetricAttributeKeyHwName, HwTemperatureLimitMetricAttributeKeyHwSensorLocation, HwTemperatureLimitMetricAttributeKeyHwParent, HwTemperatureLimitMetricAttributeKeyHwLimitType},
+					},
+					HwVoltage: HwVoltageMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwVoltageMetricAttributeKey{HwVoltageMetricAttributeKeyHwID, HwVoltageMetricAttributeKeyHwName, HwVoltageMetricAttributeKeyHwSensorLocation, HwVoltageMetricAttributeKeyHwParent},
+					},
+					HwVoltageLimit: HwVoltageLimitMetricConfig{
+						Enabled:             true,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwVoltageLimitMetricAttributeKey{HwVoltageLimitMetricAttributeKeyHwID, HwVoltageLimitMetricAttributeKeyHwName, HwVoltageLimitMetricAttributeKeyHwSensorLocation, HwVoltageLimitMetricAttributeKeyHwParent, HwVoltageLimitMetricAttributeKeyHwLimitType},
+					},
 					SystemPowerAcOnline: SystemPowerAcOnlineMetricConfig{
+						Enabled: true,
+					},
+					SystemPowerBatteryCharge: SystemPowerBatteryChargeMetricConfig{
+						Enabled: true,
+					},
+					SystemPowerBatteryChargeState: SystemPowerBatteryChargeStateMetricConfig{
+						Enabled: true,
+					},
+					SystemPowerBatteryTimeLeft: SystemPowerBatteryTimeLeftMetricConfig{
 						Enabled: true,
 					},
 				},
@@ -51,12 +167,128 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						AggregationStrategy: AggregationStrategyAvg,
 						EnabledAttributes:   []HwBatteryChargeMetricAttributeKey{HwBatteryChargeMetricAttributeKeyHwID, HwBatteryChargeMetricAttributeKeyHwName, HwBatteryChargeMetricAttributeKeyHwModel, HwBatteryChargeMetricAttributeKeyHwVendor, HwBatteryChargeMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeMetricAttributeKeyHwParent},
 					},
+					HwBatteryChargeLimit: HwBatteryChargeLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwBatteryChargeLimitMetricAttributeKey{HwBatteryChargeLimitMetricAttributeKeyHwID, HwBatteryChargeLimitMetricAttributeKeyHwName, HwBatteryChargeLimitMetricAttributeKeyHwModel, HwBatteryChargeLimitMetricAttributeKeyHwVendor, HwBatteryChargeLimitMetricAttributeKeyHwBatteryChemistry, HwBatteryChargeLimitMetricAttributeKeyHwBatteryCapacity, HwBatteryChargeLimitMetricAttributeKeyHwParent, HwBatteryChargeLimitMetricAttributeKeyHwLimitType},
+					},
+					HwBatteryChargeState: HwBatteryChargeStateMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryChargeStateMetricAttributeKey{HwBatteryChargeStateMetricAttributeKeyHwID, HwBatteryChargeStateMetricAttributeKeyHwName, HwBatteryChargeStateMetricAttributeKeyHwParent, HwBatteryChargeStateMetricAttributeKeyHwBatteryState},
+					},
+					HwBatteryCycleCount: HwBatteryCycleCountMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryCycleCountMetricAttributeKey{HwBatteryCycleCountMetricAttributeKeyHwID, HwBatteryCycleCountMetricAttributeKeyHwName, HwBatteryCycleCountMetricAttributeKeyHwParent},
+					},
+					HwBatteryEnergyDesignLimit: HwBatteryEnergyDesignLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryEnergyDesignLimitMetricAttributeKey{HwBatteryEnergyDesignLimitMetricAttributeKeyHwID, HwBatteryEnergyDesignLimitMetricAttributeKeyHwName, HwBatteryEnergyDesignLimitMetricAttributeKeyHwParent},
+					},
+					HwBatteryEnergyLimit: HwBatteryEnergyLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryEnergyLimitMetricAttributeKey{HwBatteryEnergyLimitMetricAttributeKeyHwID, HwBatteryEnergyLimitMetricAttributeKeyHwName, HwBatteryEnergyLimitMetricAttributeKeyHwParent},
+					},
+					HwBatteryEnergyRemaining: HwBatteryEnergyRemainingMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwBatteryEnergyRemainingMetricAttributeKey{HwBatteryEnergyRemainingMetricAttributeKeyHwID, HwBatteryEnergyRemainingMetricAttributeKeyHwName, HwBatteryEnergyRemainingMetricAttributeKeyHwParent},
+					},
+					HwBatteryPower: HwBatteryPowerMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwBatteryPowerMetricAttributeKey{HwBatteryPowerMetricAttributeKeyHwID, HwBatteryPowerMetricAttributeKeyHwName, HwBatteryPowerMetricAttributeKeyHwParent, HwBatteryPowerMetricAttributeKeyHwBatteryState},
+					},
+					HwBatteryTimeLeft: HwBatteryTimeLeftMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwBatteryTimeLeftMetricAttributeKey{HwBatteryTimeLeftMetricAttributeKeyHwID, HwBatteryTimeLeftMetricAttributeKeyHwName, HwBatteryTimeLeftMetricAttributeKeyHwModel, HwBatteryTimeLeftMetricAttributeKeyHwVendor, HwBatteryTimeLeftMetricAttributeKeyHwBatteryChemistry, HwBatteryTimeLeftMetricAttributeKeyHwBatteryCapacity, HwBatteryTimeLeftMetricAttributeKeyHwParent, HwBatteryTimeLeftMetricAttributeKeyHwState, HwBatteryTimeLeftMetricAttributeKeyHwBatteryState},
+					},
+					HwCurrent: HwCurrentMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwCurrentMetricAttributeKey{HwCurrentMetricAttributeKeyHwID, HwCurrentMetricAttributeKeyHwName, HwCurrentMetricAttributeKeyHwSensorLocation, HwCurrentMetricAttributeKeyHwParent},
+					},
+					HwEnergy: HwEnergyMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwEnergyMetricAttributeKey{HwEnergyMetricAttributeKeyHwID, HwEnergyMetricAttributeKeyHwName, HwEnergyMetricAttributeKeyHwSensorLocation, HwEnergyMetricAttributeKeyHwParent, HwEnergyMetricAttributeKeyHwType},
+					},
+					HwFanSpeed: HwFanSpeedMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwFanSpeedMetricAttributeKey{HwFanSpeedMetricAttributeKeyHwID, HwFanSpeedMetricAttributeKeyHwName, HwFanSpeedMetricAttributeKeyHwSensorLocation, HwFanSpeedMetricAttributeKeyHwParent},
+					},
+					HwFanSpeedLimit: HwFanSpeedLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwFanSpeedLimitMetricAttributeKey{HwFanSpeedLimitMetricAttributeKeyHwID, HwFanSpeedLimitMetricAttributeKeyHwName, HwFanSpeedLimitMetricAttributeKeyHwSensorLocation, HwFanSpeedLimitMetricAttributeKeyHwParent, HwFanSpeedLimitMetricAttributeKeyHwLimitType},
+					},
+					HwFanSpeedRatio: HwFanSpeedRatioMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwFanSpeedRatioMetricAttributeKey{HwFanSpeedRatioMetricAttributeKeyHwID, HwFanSpeedRatioMetricAttributeKeyHwName, HwFanSpeedRatioMetricAttributeKeyHwSensorLocation, HwFanSpeedRatioMetricAttributeKeyHwParent},
+					},
+					HwHostAmbientTemperature: HwHostAmbientTemperatureMetricConfig{
+						Enabled: false,
+					},
+					HwHostEnergy: HwHostEnergyMetricConfig{
+						Enabled: false,
+					},
+					HwHostHeatingMargin: HwHostHeatingMarginMetricConfig{
+						Enabled: false,
+					},
+					HwHostPower: HwHostPowerMetricConfig{
+						Enabled: false,
+					},
+					HwPower: HwPowerMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwPowerMetricAttributeKey{HwPowerMetricAttributeKeyHwID, HwPowerMetricAttributeKeyHwName, HwPowerMetricAttributeKeyHwSensorLocation, HwPowerMetricAttributeKeyHwParent, HwPowerMetricAttributeKeyHwType},
+					},
 					HwPowerSupplyOnline: HwPowerSupplyOnlineMetricConfig{
 						Enabled:             false,
 						AggregationStrategy: AggregationStrategySum,
 						EnabledAttributes:   []HwPowerSupplyOnlineMetricAttributeKey{HwPowerSupplyOnlineMetricAttributeKeyHwID, HwPowerSupplyOnlineMetricAttributeKeyHwName},
 					},
+					HwStatus: HwStatusMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategySum,
+						EnabledAttributes:   []HwStatusMetricAttributeKey{HwStatusMetricAttributeKeyHwID, HwStatusMetricAttributeKeyHwName, HwStatusMetricAttributeKeyHwSensorLocation, HwStatusMetricAttributeKeyHwParent, HwStatusMetricAttributeKeyHwType, HwStatusMetricAttributeKeyHwState},
+					},
+					HwTemperature: HwTemperatureMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwTemperatureMetricAttributeKey{HwTemperatureMetricAttributeKeyHwID, HwTemperatureMetricAttributeKeyHwName, HwTemperatureMetricAttributeKeyHwSensorLocation, HwTemperatureMetricAttributeKeyHwParent},
+					},
+					HwTemperatureLimit: HwTemperatureLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwTemperatureLimitMetricAttributeKey{HwTemperatureLimitMetricAttributeKeyHwID, HwTemperatureLimitMetricAttributeKeyHwName, HwTemperatureLimitMetricAttributeKeyHwSensorLocation, HwTemperatureLimitMetricAttributeKeyHwParent, HwTemperatureLimitMetricAttributeKeyHwLimitType},
+					},
+					HwVoltage: HwVoltageMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwVoltageMetricAttributeKey{HwVoltageMetricAttributeKeyHwID, HwVoltageMetricAttributeKeyHwName, HwVoltageMetricAttributeKeyHwSensorLocation, HwVoltageMetricAttributeKeyHwParent},
+					},
+					HwVoltageLimit: HwVoltageLimitMetricConfig{
+						Enabled:             false,
+						AggregationStrategy: AggregationStrategyAvg,
+						EnabledAttributes:   []HwVoltageLimitMetricAttributeKey{HwVoltageLimitMetricAttributeKeyHwID, HwVoltageLimitMetricAttributeKeyHwName, HwVoltageLimitMetricAttributeKeyHwSensorLocation, HwVoltageLimitMetricAttributeKeyHwParent, HwVoltageLimitMetricAttributeKeyHwLimitType},
+					},
 					SystemPowerAcOnline: SystemPowerAcOnlineMetricConfig{
+						Enabled: false,
+					},
+					SystemPowerBatteryCharge: SystemPowerBatteryChargeMetricConfig{
+						Enabled: false,
+					},
+					SystemPowerBatteryChargeState: SystemPowerBatteryChargeStateMetricConfig{
+						Enabled: false,
+					},
+					SystemPowerBatteryTimeLeft: SystemPowerBatteryTimeLeftMetricConfig{
 						Enabled: false,
 					},
 				},
@@ -66,7 +298,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwBatteryChargeMetricConfig{}, HwPowerSupplyOnlineMetricConfig{}, SystemPowerAcOnlineMetricConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(HwBatteryChargeMetricConfig{}, HwBatteryChargeLimitMetricConfig{}, HwBatteryChargeStateMetricConfig{}, HwBatteryCycleCountMetricConfig{}, HwBatteryEnergyDesignLimitMetricConfig{}, HwBatteryEnergyLimitMetricConfig{}, HwBatteryEnergyRemainingMetricConfig{}, HwBatteryPowerMetricConfig{}, HwBatteryTimeLeftMetricConfig{}, HwCurrentMetricConfig{}, HwEnergyMetricConfig{}, HwFanSpeedMetricConfig{}, HwFanSpeedLimitMetricConfig{}, HwFanSpeedRatioMetricConfig{}, HwHostAmbientTemperatureMetricConfig{}, HwHostEnergyMetricConfig{}, HwHostHeatingMarginMetricConfig{}, HwHostPowerMetricConfig{}, HwPowerMetricConfig{}, HwPowerSupplyOnlineMetricConfig{}, HwStatusMetricConfig{}, HwTemperatureMetricConfig{}, HwTemperatureLimitMetricConfig{}, HwVoltageMetricConfig{}, HwVoltageLimitMetricConfig{}, SystemPowerAcOnlineMetricConfig{}, SystemPowerBatteryChargeMetricConfig{}, SystemPowerBatteryChargeStateMetricConfig{}, SystemPowerBatteryTimeLeftMetricConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}
@@ -83,6 +315,174 @@ func TestHwBatteryChargeMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }
 
+func TestHwBatteryChargeLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryChargeLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryChargeLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.charge.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.model, hw.vendor, hw.battery.chemistry, hw.battery.capacity, hw.parent, hw.limit_type]")
+
+	cfg = DefaultMetricsConfig().HwBatteryChargeLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryChargeStateMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryChargeState
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryChargeStateMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.charge_state doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.parent, hw.battery.state]")
+
+	cfg = DefaultMetricsConfig().HwBatteryChargeState
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryCycleCountMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryCycleCount
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryCycleCountMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.cycle.count doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwBatteryCycleCount
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryEnergyDesignLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryEnergyDesignLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryEnergyDesignLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.energy.design_limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwBatteryEnergyDesignLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryEnergyLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryEnergyLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryEnergyLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.energy.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwBatteryEnergyLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryEnergyRemainingMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryEnergyRemaining
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryEnergyRemainingMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.energy.remaining doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwBatteryEnergyRemaining
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryPowerMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryPower
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryPowerMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.power doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.parent, hw.battery.state]")
+
+	cfg = DefaultMetricsConfig().HwBatteryPower
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwBatteryTimeLeftMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwBatteryTimeLeft
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwBatteryTimeLeftMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.battery.time_left doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.model, hw.vendor, hw.battery.chemistry, hw.battery.capacity, hw.parent, hw.state, hw.battery.state]")
+
+	cfg = DefaultMetricsConfig().HwBatteryTimeLeft
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwCurrentMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwCurrent
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwCurrentMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.current doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwCurrent
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwEnergyMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwEnergy
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwEnergyMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.energy doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.type]")
+
+	cfg = DefaultMetricsConfig().HwEnergy
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwFanSpeedMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwFanSpeed
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwFanSpeedMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.fan.speed doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwFanSpeed
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwFanSpeedLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwFanSpeedLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwFanSpeedLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.fan.speed.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.limit_type]")
+
+	cfg = DefaultMetricsConfig().HwFanSpeedLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwFanSpeedRatioMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwFanSpeedRatio
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwFanSpeedRatioMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.fan.speed_ratio doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwFanSpeedRatio
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwPowerMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwPower
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwPowerMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.power doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.type]")
+
+	cfg = DefaultMetricsConfig().HwPower
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
 func TestHwPowerSupplyOnlineMetricsConfig_Validate(t *testing.T) {
 	cfg := DefaultMetricsConfig().HwPowerSupplyOnline
 	require.NoError(t, cfg.Validate())
@@ -91,6 +491,66 @@ func TestHwPowerSupplyOnlineMetricsConfig_Validate(t *testing.T) {
 	require.ErrorContains(t, cfg.Validate(), "metric hw.power_supply.online doesn't have an attribute invalid, valid attributes: [hw.id, hw.name]")
 
 	cfg = DefaultMetricsConfig().HwPowerSupplyOnline
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwStatusMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwStatus
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwStatusMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.status doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.type, hw.state]")
+
+	cfg = DefaultMetricsConfig().HwStatus
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwTemperatureMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwTemperature
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwTemperatureMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.temperature doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwTemperature
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwTemperatureLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwTemperatureLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwTemperatureLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.temperature.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.limit_type]")
+
+	cfg = DefaultMetricsConfig().HwTemperatureLimit
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwVoltageMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwVoltage
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwVoltageMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.voltage doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent]")
+
+	cfg = DefaultMetricsConfig().HwVoltage
+	cfg.AggregationStrategy = "invalid"
+	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
+}
+
+func TestHwVoltageLimitMetricsConfig_Validate(t *testing.T) {
+	cfg := DefaultMetricsConfig().HwVoltageLimit
+	require.NoError(t, cfg.Validate())
+
+	cfg.EnabledAttributes = []HwVoltageLimitMetricAttributeKey{"invalid"}
+	require.ErrorContains(t, cfg.Validate(), "metric hw.voltage.limit doesn't have an attribute invalid, valid attributes: [hw.id, hw.name, hw.sensor_location, hw.parent, hw.limit_type]")
+
+	cfg = DefaultMetricsConfig().HwVoltageLimit
 	cfg.AggregationStrategy = "invalid"
 	require.ErrorContains(t, cfg.Validate(), "invalid aggregation strategy")
 }

@@ -19,24 +19,321 @@ const (
 	AggregationStrategyMax = "max"
 )
 
+// AttributeHwBatteryState specifies the value hw.battery.state attribute.
+type AttributeHwBatteryState int
+
+const (
+	_ AttributeHwBatteryState = iota
+	AttributeHwBatteryStateCharging
+	AttributeHwBatteryStateDischarging
+	AttributeHwBatteryStateFull
+	AttributeHwBatteryStateUnknown
+)
+
+// String returns the string representation of the AttributeHwBatteryState.
+func (av AttributeHwBatteryState) String() string {
+	switch av {
+	case AttributeHwBatteryStateCharging:
+		return "charging"
+	case AttributeHwBatteryStateDischarging:
+		return "discharging"
+	case AttributeHwBatteryStateFull:
+		return "full"
+	case AttributeHwBatteryStateUnknown:
+		return "unknown"
+	}
+	return ""
+}
+
+// MapAttributeHwBatteryState is a helper map of string to AttributeHwBatteryState attribute value.
+var MapAttributeHwBatteryState = map[string]AttributeHwBatteryState{
+	"charging":    AttributeHwBatteryStateCharging,
+	"discharging": AttributeHwBatteryStateDischarging,
+	"full":        AttributeHwBatteryStateFull,
+	"unknown":     AttributeHwBatteryStateUnknown,
+}
+
+// AttributeHwLimitType specifies the value hw.limit_type attribute.
+type AttributeHwLimitType int
+
+const (
+	_ AttributeHwLimitType = iota
+	AttributeHwLimitTypeHighCritical
+	AttributeHwLimitTypeHighDegraded
+	AttributeHwLimitTypeLowCritical
+	AttributeHwLimitTypeLowDegraded
+	AttributeHwLimitTypeMax
+	AttributeHwLimitTypeMin
+)
+
+// String returns the string representation of the AttributeHwLimitType.
+func (av AttributeHwLimitType) String() string {
+	switch av {
+	case AttributeHwLimitTypeHighCritical:
+		return "high.critical"
+	case AttributeHwLimitTypeHighDegraded:
+		return "high.degraded"
+	case AttributeHwLimitTypeLowCritical:
+		return "low.critical"
+	case AttributeHwLimitTypeLowDegraded:
+		return "low.degraded"
+	case AttributeHwLimitTypeMax:
+		return "max"
+	case AttributeHwLimitTypeMin:
+		return "min"
+	}
+	return ""
+}
+
+// MapAttributeHwLimitType is a helper map of string to AttributeHwLimitType attribute value.
+var MapAttributeHwLimitType = map[string]AttributeHwLimitType{
+	"high.critical": AttributeHwLimitTypeHighCritical,
+	"high.degraded": AttributeHwLimitTypeHighDegraded,
+	"low.critical":  AttributeHwLimitTypeLowCritical,
+	"low.degraded":  AttributeHwLimitTypeLowDegraded,
+	"max":           AttributeHwLimitTypeMax,
+	"min":           AttributeHwLimitTypeMin,
+}
+
+// AttributeHwState specifies the value hw.state attribute.
+type AttributeHwState int
+
+const (
+	_ AttributeHwState = iota
+	AttributeHwStateCharging
+	AttributeHwStateDegraded
+	AttributeHwStateDischarging
+	AttributeHwStateFailed
+	AttributeHwStateOk
+)
+
+// String returns the string representation of the AttributeHwState.
+func (av AttributeHwState) String() string {
+	switch av {
+	case AttributeHwStateCharging:
+		return "charging"
+	case AttributeHwStateDegraded:
+		return "degraded"
+	case AttributeHwStateDischarging:
+		return "discharging"
+	case AttributeHwStateFailed:
+		return "failed"
+	case AttributeHwStateOk:
+		return "ok"
+	}
+	return ""
+}
+
+// MapAttributeHwState is a helper map of string to AttributeHwState attribute value.
+var MapAttributeHwState = map[string]AttributeHwState{
+	"charging":    AttributeHwStateCharging,
+	"degraded":    AttributeHwStateDegraded,
+	"discharging": AttributeHwStateDischarging,
+	"failed":      AttributeHwStateFailed,
+	"ok":          AttributeHwStateOk,
+}
+
+// AttributeHwType specifies the value hw.type attribute.
+type AttributeHwType int
+
+const (
+	_ AttributeHwType = iota
+	AttributeHwTypeBattery
+	AttributeHwTypeCPU
+	AttributeHwTypeEnergy
+	AttributeHwTypeFan
+	AttributeHwTypeGpu
+	AttributeHwTypeMemory
+	AttributeHwTypePower
+	AttributeHwTypeTemperature
+	AttributeHwTypeVoltage
+)
+
+// String returns the string representation of the AttributeHwType.
+func (av AttributeHwType) String() string {
+	switch av {
+	case AttributeHwTypeBattery:
+		return "battery"
+	case AttributeHwTypeCPU:
+		return "cpu"
+	case AttributeHwTypeEnergy:
+		return "energy"
+	case AttributeHwTypeFan:
+		return "fan"
+	case AttributeHwTypeGpu:
+		return "gpu"
+	case AttributeHwTypeMemory:
+		return "memory"
+	case AttributeHwTypePower:
+		return "power"
+	case AttributeHwTypeTemperature:
+		return "temperature"
+	case AttributeHwTypeVoltage:
+		return "voltage"
+	}
+	return ""
+}
+
+// MapAttributeHwType is a helper map of string to AttributeHwType attribute value.
+var MapAttributeHwType = map[string]AttributeHwType{
+	"battery":     AttributeHwTypeBattery,
+	"cpu":         AttributeHwTypeCPU,
+	"energy":      AttributeHwTypeEnergy,
+	"fan":         AttributeHwTypeFan,
+	"gpu":         AttributeHwTypeGpu,
+	"memory":      AttributeHwTypeMemory,
+	"power":       AttributeHwTypePower,
+	"temperature": AttributeHwTypeTemperature,
+	"voltage":     AttributeHwTypeVoltage,
+}
+
 var MetricsInfo = metricsInfo{
 	HwBatteryCharge: metricInfo{
 		Name:       "hw.battery.charge",
 		Attributes: []string{"hw.id", "hw.name", "hw.model", "hw.vendor", "hw.battery.chemistry", "hw.battery.capacity", "hw.parent"},
 	},
+	HwBatteryChargeLimit: metricInfo{
+		Name:       "hw.battery.charge.limit",
+		Attributes: []string{"hw.id", "hw.name", "hw.model", "hw.vendor", "hw.battery.chemistry", "hw.battery.capacity", "hw.parent", "hw.limit_type"},
+	},
+	HwBatteryChargeState: metricInfo{
+		Name:       "hw.battery.charge_state",
+		Attributes: []string{"hw.id", "hw.name", "hw.parent", "hw.battery.state"},
+	},
+	HwBatteryCycleCount: metricInfo{
+		Name:       "hw.battery.cycle.count",
+		Attributes: []string{"hw.id", "hw.name", "hw.parent"},
+	},
+	HwBatteryEnergyDesignLimit: metricInfo{
+		Name:       "hw.battery.energy.design_limit",
+		Attributes: []string{"hw.id", "hw.name", "hw.parent"},
+	},
+	HwBatteryEnergyLimit: metricInfo{
+		Name:       "hw.battery.energy.limit",
+		Attributes: []string{"hw.id", "hw.name", "hw.parent"},
+	},
+	HwBatteryEnergyRemaining: metricInfo{
+		Name:       "hw.battery.energy.remaining",
+		Attributes: []string{"hw.id", "hw.name", "hw.parent"},
+	},
+	HwBatteryPower: metricInfo{
+		Name:       "hw.battery.power",
+		Attributes: []string{"hw.id", "hw.name", "hw.parent", "hw.battery.state"},
+	},
+	HwBatteryTimeLeft: metricInfo{
+		Name:       "hw.battery.time_left",
+		Attributes: []string{"hw.id", "hw.name", "hw.model", "hw.vendor", "hw.battery.chemistry", "hw.battery.capacity", "hw.parent", "hw.state", "hw.battery.state"},
+	},
+	HwCurrent: metricInfo{
+		Name:       "hw.current",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent"},
+	},
+	HwEnergy: metricInfo{
+		Name:       "hw.energy",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent", "hw.type"},
+	},
+	HwFanSpeed: metricInfo{
+		Name:       "hw.fan.speed",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent"},
+	},
+	HwFanSpeedLimit: metricInfo{
+		Name:       "hw.fan.speed.limit",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent", "hw.limit_type"},
+	},
+	HwFanSpeedRatio: metricInfo{
+		Name:       "hw.fan.speed_ratio",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent"},
+	},
+	HwHostAmbientTemperature: metricInfo{
+		Name:       "hw.host.ambient_temperature",
+		Attributes: []string{"hw.id"},
+	},
+	HwHostEnergy: metricInfo{
+		Name:       "hw.host.energy",
+		Attributes: []string{"hw.id"},
+	},
+	HwHostHeatingMargin: metricInfo{
+		Name:       "hw.host.heating_margin",
+		Attributes: []string{"hw.id"},
+	},
+	HwHostPower: metricInfo{
+		Name:       "hw.host.power",
+		Attributes: []string{"hw.id"},
+	},
+	HwPower: metricInfo{
+		Name:       "hw.power",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent", "hw.type"},
+	},
 	HwPowerSupplyOnline: metricInfo{
 		Name:       "hw.power_supply.online",
 		Attributes: []string{"hw.id", "hw.name"},
 	},
+	HwStatus: metricInfo{
+		Name:       "hw.status",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent", "hw.type", "hw.state"},
+	},
+	HwTemperature: metricInfo{
+		Name:       "hw.temperature",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent"},
+	},
+	HwTemperatureLimit: metricInfo{
+		Name:       "hw.temperature.limit",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent", "hw.limit_type"},
+	},
+	HwVoltage: metricInfo{
+		Name:       "hw.voltage",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent"},
+	},
+	HwVoltageLimit: metricInfo{
+		Name:       "hw.voltage.limit",
+		Attributes: []string{"hw.id", "hw.name", "hw.sensor_location", "hw.parent", "hw.limit_type"},
+	},
 	SystemPowerAcOnline: metricInfo{
 		Name: "system.power.ac.online",
+	},
+	SystemPowerBatteryCharge: metricInfo{
+		Name: "system.power.battery.charge",
+	},
+	SystemPowerBatteryChargeState: metricInfo{
+		Name:       "system.power.battery.charge_state",
+		Attributes: []string{"hw.battery.state"},
+	},
+	SystemPowerBatteryTimeLeft: metricInfo{
+		Name:       "system.power.battery.time_left",
+		Attributes: []string{"hw.battery.state"},
 	},
 }
 
 type metricsInfo struct {
-	HwBatteryCharge     metricInfo
-	HwPowerSupplyOnline metricInfo
-	SystemPowerAcOnline metricInfo
+	HwBatteryCharge               metricInfo
+	HwBatteryChargeLimit          metricInfo
+	HwBatteryChargeState          metricInfo
+	HwBatteryCycleCount           metricInfo
+	HwBatteryEnergyDesignLimit    metricInfo
+	HwBatteryEnergyLimit          metricInfo
+	HwBatteryEnergyRemaining      metricInfo
+	HwBatteryPower                metricInfo
+	HwBatteryTimeLeft             metricInfo
+	HwCurrent                     metricInfo
+	HwEnergy                      metricInfo
+	HwFanSpeed                    metricInfo
+	HwFanSpeedLimit               metricInfo
+	HwFanSpeedRatio               metricInfo
+	HwHostAmbientTemperature      metricInfo
+	HwHostEnergy                  metricInfo
+	HwHostHeatingMargin           metricInfo
+	HwHostPower                   metricInfo
+	HwPower                       metricInfo
+	HwPowerSupplyOnline           metricInfo
+	HwStatus                      metricInfo
+	HwTemperature                 metricInfo
+	HwTemperatureLimit            metricInfo
+	HwVoltage                     metricInfo
+	HwVoltageLimit                metricInfo
+	SystemPowerAcOnline           metricInfo
+	SystemPowerBatteryCharge      metricInfo
+	SystemPowerBatteryChargeState metricInfo
+	SystemPowerBatteryTimeLeft    metricInfo
 }
 
 type metricInfo struct {
@@ -167,6 +464,1624 @@ func newMetricHwBatteryCharge(cfg HwBatteryChargeMetricConfig) metricHwBatteryCh
 	return m
 }
 
+type metricHwBatteryChargeLimit struct {
+	data          pmetric.Metric                   // data buffer for generated metric.
+	config        HwBatteryChargeLimitMetricConfig // metric config provided by user.
+	capacity      int                              // max observed number of data points added to the metric.
+	aggDataPoints []float64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.charge.limit metric with initial data.
+func (m *metricHwBatteryChargeLimit) init() {
+	m.data.SetName("hw.battery.charge.limit")
+	m.data.SetDescription("Fraction of battery charge at which charging begins or ends.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryChargeLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwModelAttributeValue string, hwVendorAttributeValue string, hwBatteryChemistryAttributeValue string, hwBatteryCapacityAttributeValue string, hwLimitTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwModel) {
+		dp.Attributes().PutStr("hw.model", hwModelAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwVendor) {
+		dp.Attributes().PutStr("hw.vendor", hwVendorAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwBatteryChemistry) {
+		dp.Attributes().PutStr("hw.battery.chemistry", hwBatteryChemistryAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwBatteryCapacity) {
+		dp.Attributes().PutStr("hw.battery.capacity", hwBatteryCapacityAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeLimitMetricAttributeKeyHwLimitType) {
+		dp.Attributes().PutStr("hw.limit_type", hwLimitTypeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryChargeLimit) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryChargeLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryChargeLimit(cfg HwBatteryChargeLimitMetricConfig) metricHwBatteryChargeLimit {
+	m := metricHwBatteryChargeLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryChargeState struct {
+	data          pmetric.Metric                   // data buffer for generated metric.
+	config        HwBatteryChargeStateMetricConfig // metric config provided by user.
+	capacity      int                              // max observed number of data points added to the metric.
+	aggDataPoints []int64                          // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.charge_state metric with initial data.
+func (m *metricHwBatteryChargeState) init() {
+	m.data.SetName("hw.battery.charge_state")
+	m.data.SetDescription("Whether the battery is in the state, 1 or 0.")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryChargeState) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwBatteryStateAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeStateMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeStateMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryChargeStateMetricAttributeKeyHwBatteryState) {
+		dp.Attributes().PutStr("hw.battery.state", hwBatteryStateAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryChargeState) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryChargeState) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryChargeState(cfg HwBatteryChargeStateMetricConfig) metricHwBatteryChargeState {
+	m := metricHwBatteryChargeState{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryCycleCount struct {
+	data          pmetric.Metric                  // data buffer for generated metric.
+	config        HwBatteryCycleCountMetricConfig // metric config provided by user.
+	capacity      int                             // max observed number of data points added to the metric.
+	aggDataPoints []int64                         // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.cycle.count metric with initial data.
+func (m *metricHwBatteryCycleCount) init() {
+	m.data.SetName("hw.battery.cycle.count")
+	m.data.SetDescription("Number of times that the battery was charged and discharged in full.")
+	m.data.SetUnit("{cycle}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryCycleCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryCycleCountMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryCycleCountMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryCycleCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryCycleCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryCycleCount(cfg HwBatteryCycleCountMetricConfig) metricHwBatteryCycleCount {
+	m := metricHwBatteryCycleCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryEnergyDesignLimit struct {
+	data          pmetric.Metric                         // data buffer for generated metric.
+	config        HwBatteryEnergyDesignLimitMetricConfig // metric config provided by user.
+	capacity      int                                    // max observed number of data points added to the metric.
+	aggDataPoints []float64                              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.energy.design_limit metric with initial data.
+func (m *metricHwBatteryEnergyDesignLimit) init() {
+	m.data.SetName("hw.battery.energy.design_limit")
+	m.data.SetDescription("Energy that the battery held when it was new and full.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryEnergyDesignLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryEnergyDesignLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryEnergyDesignLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryEnergyDesignLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryEnergyDesignLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryEnergyDesignLimit(cfg HwBatteryEnergyDesignLimitMetricConfig) metricHwBatteryEnergyDesignLimit {
+	m := metricHwBatteryEnergyDesignLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryEnergyLimit struct {
+	data          pmetric.Metric                   // data buffer for generated metric.
+	config        HwBatteryEnergyLimitMetricConfig // metric config provided by user.
+	capacity      int                              // max observed number of data points added to the metric.
+	aggDataPoints []float64                        // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.energy.limit metric with initial data.
+func (m *metricHwBatteryEnergyLimit) init() {
+	m.data.SetName("hw.battery.energy.limit")
+	m.data.SetDescription("Energy that the battery holds when it is full.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryEnergyLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryEnergyLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryEnergyLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryEnergyLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryEnergyLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryEnergyLimit(cfg HwBatteryEnergyLimitMetricConfig) metricHwBatteryEnergyLimit {
+	m := metricHwBatteryEnergyLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryEnergyRemaining struct {
+	data          pmetric.Metric                       // data buffer for generated metric.
+	config        HwBatteryEnergyRemainingMetricConfig // metric config provided by user.
+	capacity      int                                  // max observed number of data points added to the metric.
+	aggDataPoints []float64                            // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.energy.remaining metric with initial data.
+func (m *metricHwBatteryEnergyRemaining) init() {
+	m.data.SetName("hw.battery.energy.remaining")
+	m.data.SetDescription("Energy that the battery holds.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryEnergyRemaining) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryEnergyRemainingMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryEnergyRemainingMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryEnergyRemaining) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryEnergyRemaining) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryEnergyRemaining(cfg HwBatteryEnergyRemainingMetricConfig) metricHwBatteryEnergyRemaining {
+	m := metricHwBatteryEnergyRemaining{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryPower struct {
+	data          pmetric.Metric             // data buffer for generated metric.
+	config        HwBatteryPowerMetricConfig // metric config provided by user.
+	capacity      int                        // max observed number of data points added to the metric.
+	aggDataPoints []float64                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.power metric with initial data.
+func (m *metricHwBatteryPower) init() {
+	m.data.SetName("hw.battery.power")
+	m.data.SetDescription("Power that flows into a battery that charges, out of one that discharges.")
+	m.data.SetUnit("W")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryPower) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwBatteryStateAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryPowerMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryPowerMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryPowerMetricAttributeKeyHwBatteryState) {
+		dp.Attributes().PutStr("hw.battery.state", hwBatteryStateAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryPower) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryPower) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryPower(cfg HwBatteryPowerMetricConfig) metricHwBatteryPower {
+	m := metricHwBatteryPower{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwBatteryTimeLeft struct {
+	data          pmetric.Metric                // data buffer for generated metric.
+	config        HwBatteryTimeLeftMetricConfig // metric config provided by user.
+	capacity      int                           // max observed number of data points added to the metric.
+	aggDataPoints []float64                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.battery.time_left metric with initial data.
+func (m *metricHwBatteryTimeLeft) init() {
+	m.data.SetName("hw.battery.time_left")
+	m.data.SetDescription("Time left before battery is completely charged or discharged.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwBatteryTimeLeft) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwModelAttributeValue string, hwVendorAttributeValue string, hwBatteryChemistryAttributeValue string, hwBatteryCapacityAttributeValue string, hwStateAttributeValue string, hwBatteryStateAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwModel) {
+		dp.Attributes().PutStr("hw.model", hwModelAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwVendor) {
+		dp.Attributes().PutStr("hw.vendor", hwVendorAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwBatteryChemistry) {
+		dp.Attributes().PutStr("hw.battery.chemistry", hwBatteryChemistryAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwBatteryCapacity) {
+		dp.Attributes().PutStr("hw.battery.capacity", hwBatteryCapacityAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwState) {
+		dp.Attributes().PutStr("hw.state", hwStateAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwBatteryTimeLeftMetricAttributeKeyHwBatteryState) {
+		dp.Attributes().PutStr("hw.battery.state", hwBatteryStateAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwBatteryTimeLeft) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwBatteryTimeLeft) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwBatteryTimeLeft(cfg HwBatteryTimeLeftMetricConfig) metricHwBatteryTimeLeft {
+	m := metricHwBatteryTimeLeft{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwCurrent struct {
+	data          pmetric.Metric        // data buffer for generated metric.
+	config        HwCurrentMetricConfig // metric config provided by user.
+	capacity      int                   // max observed number of data points added to the metric.
+	aggDataPoints []float64             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.current metric with initial data.
+func (m *metricHwCurrent) init() {
+	m.data.SetName("hw.current")
+	m.data.SetDescription("Current measured by the sensor.")
+	m.data.SetUnit("A")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwCurrent) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwCurrentMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwCurrentMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwCurrentMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwCurrent) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwCurrent) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwCurrent(cfg HwCurrentMetricConfig) metricHwCurrent {
+	m := metricHwCurrent{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwEnergy struct {
+	data          pmetric.Metric       // data buffer for generated metric.
+	config        HwEnergyMetricConfig // metric config provided by user.
+	capacity      int                  // max observed number of data points added to the metric.
+	aggDataPoints []float64            // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.energy metric with initial data.
+func (m *metricHwEnergy) init() {
+	m.data.SetName("hw.energy")
+	m.data.SetDescription("Energy consumed by the component since the first scrape.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwEnergyMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwEnergy) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwEnergy) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetDoubleValue(m.data.Sum().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwEnergy(cfg HwEnergyMetricConfig) metricHwEnergy {
+	m := metricHwEnergy{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwFanSpeed struct {
+	data          pmetric.Metric         // data buffer for generated metric.
+	config        HwFanSpeedMetricConfig // metric config provided by user.
+	capacity      int                    // max observed number of data points added to the metric.
+	aggDataPoints []int64                // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.fan.speed metric with initial data.
+func (m *metricHwFanSpeed) init() {
+	m.data.SetName("hw.fan.speed")
+	m.data.SetDescription("Fan speed in revolutions per minute.")
+	m.data.SetUnit("{rpm}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwFanSpeed) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwFanSpeed) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwFanSpeed) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetIntValue(m.data.Gauge().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwFanSpeed(cfg HwFanSpeedMetricConfig) metricHwFanSpeed {
+	m := metricHwFanSpeed{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwFanSpeedLimit struct {
+	data          pmetric.Metric              // data buffer for generated metric.
+	config        HwFanSpeedLimitMetricConfig // metric config provided by user.
+	capacity      int                         // max observed number of data points added to the metric.
+	aggDataPoints []int64                     // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.fan.speed.limit metric with initial data.
+func (m *metricHwFanSpeedLimit) init() {
+	m.data.SetName("hw.fan.speed.limit")
+	m.data.SetDescription("Speed limit in rpm.")
+	m.data.SetUnit("{rpm}")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwFanSpeedLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwLimitTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedLimitMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedLimitMetricAttributeKeyHwLimitType) {
+		dp.Attributes().PutStr("hw.limit_type", hwLimitTypeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwFanSpeedLimit) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwFanSpeedLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetIntValue(m.data.Gauge().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwFanSpeedLimit(cfg HwFanSpeedLimitMetricConfig) metricHwFanSpeedLimit {
+	m := metricHwFanSpeedLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwFanSpeedRatio struct {
+	data          pmetric.Metric              // data buffer for generated metric.
+	config        HwFanSpeedRatioMetricConfig // metric config provided by user.
+	capacity      int                         // max observed number of data points added to the metric.
+	aggDataPoints []float64                   // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.fan.speed_ratio metric with initial data.
+func (m *metricHwFanSpeedRatio) init() {
+	m.data.SetName("hw.fan.speed_ratio")
+	m.data.SetDescription("Fan speed expressed as a fraction of its maximum speed.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwFanSpeedRatio) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedRatioMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedRatioMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwFanSpeedRatioMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwFanSpeedRatio) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwFanSpeedRatio) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwFanSpeedRatio(cfg HwFanSpeedRatioMetricConfig) metricHwFanSpeedRatio {
+	m := metricHwFanSpeedRatio{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwHostAmbientTemperature struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   HwHostAmbientTemperatureMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills hw.host.ambient_temperature metric with initial data.
+func (m *metricHwHostAmbientTemperature) init() {
+	m.data.SetName("hw.host.ambient_temperature")
+	m.data.SetDescription("Ambient (external) temperature of the physical host.")
+	m.data.SetUnit("Cel")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricHwHostAmbientTemperature) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwHostAmbientTemperature) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwHostAmbientTemperature) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwHostAmbientTemperature(cfg HwHostAmbientTemperatureMetricConfig) metricHwHostAmbientTemperature {
+	m := metricHwHostAmbientTemperature{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwHostEnergy struct {
+	data     pmetric.Metric           // data buffer for generated metric.
+	config   HwHostEnergyMetricConfig // metric config provided by user.
+	capacity int                      // max observed number of data points added to the metric.
+}
+
+// init fills hw.host.energy metric with initial data.
+func (m *metricHwHostEnergy) init() {
+	m.data.SetName("hw.host.energy")
+	m.data.SetDescription("Total energy consumed by the entire physical host, in joules, since the first scrape.")
+	m.data.SetUnit("J")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricHwHostEnergy) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwHostEnergy) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwHostEnergy) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwHostEnergy(cfg HwHostEnergyMetricConfig) metricHwHostEnergy {
+	m := metricHwHostEnergy{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwHostHeatingMargin struct {
+	data     pmetric.Metric                  // data buffer for generated metric.
+	config   HwHostHeatingMarginMetricConfig // metric config provided by user.
+	capacity int                             // max observed number of data points added to the metric.
+}
+
+// init fills hw.host.heating_margin metric with initial data.
+func (m *metricHwHostHeatingMargin) init() {
+	m.data.SetName("hw.host.heating_margin")
+	m.data.SetDescription("By how many degrees Celsius the temperature of the physical host can be increased, before reaching a warning threshold on one of the internal sensors.")
+	m.data.SetUnit("Cel")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricHwHostHeatingMargin) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwHostHeatingMargin) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwHostHeatingMargin) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwHostHeatingMargin(cfg HwHostHeatingMarginMetricConfig) metricHwHostHeatingMargin {
+	m := metricHwHostHeatingMargin{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwHostPower struct {
+	data     pmetric.Metric          // data buffer for generated metric.
+	config   HwHostPowerMetricConfig // metric config provided by user.
+	capacity int                     // max observed number of data points added to the metric.
+}
+
+// init fills hw.host.power metric with initial data.
+func (m *metricHwHostPower) init() {
+	m.data.SetName("hw.host.power")
+	m.data.SetDescription("Instantaneous power consumed by the entire physical host in Watts.")
+	m.data.SetUnit("W")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricHwHostPower) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwHostPower) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwHostPower) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwHostPower(cfg HwHostPowerMetricConfig) metricHwHostPower {
+	m := metricHwHostPower{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwPower struct {
+	data          pmetric.Metric      // data buffer for generated metric.
+	config        HwPowerMetricConfig // metric config provided by user.
+	capacity      int                 // max observed number of data points added to the metric.
+	aggDataPoints []float64           // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.power metric with initial data.
+func (m *metricHwPower) init() {
+	m.data.SetName("hw.power")
+	m.data.SetDescription("Instantaneous power consumed by the component.")
+	m.data.SetUnit("W")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwPower) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwPowerMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwPower) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwPower) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwPower(cfg HwPowerMetricConfig) metricHwPower {
+	m := metricHwPower{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricHwPowerSupplyOnline struct {
 	data          pmetric.Metric                  // data buffer for generated metric.
 	config        HwPowerSupplyOnlineMetricConfig // metric config provided by user.
@@ -261,6 +2176,510 @@ func newMetricHwPowerSupplyOnline(cfg HwPowerSupplyOnlineMetricConfig) metricHwP
 	return m
 }
 
+type metricHwStatus struct {
+	data          pmetric.Metric       // data buffer for generated metric.
+	config        HwStatusMetricConfig // metric config provided by user.
+	capacity      int                  // max observed number of data points added to the metric.
+	aggDataPoints []int64              // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.status metric with initial data.
+func (m *metricHwStatus) init() {
+	m.data.SetName("hw.status")
+	m.data.SetDescription("Operational status, 1 (true) or 0 (false) for each of the possible states.")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwStatus) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwTypeAttributeValue string, hwStateAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwType) {
+		dp.Attributes().PutStr("hw.type", hwTypeAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwStatusMetricAttributeKeyHwState) {
+		dp.Attributes().PutStr("hw.state", hwStateAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Sum().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetIntValue(dpi.IntValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.IntValue() > val {
+					dpi.SetIntValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.IntValue() < val {
+					dpi.SetIntValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetIntValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwStatus) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwStatus) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Sum().DataPoints().At(i).SetIntValue(m.data.Sum().DataPoints().At(i).IntValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwStatus(cfg HwStatusMetricConfig) metricHwStatus {
+	m := metricHwStatus{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwTemperature struct {
+	data          pmetric.Metric            // data buffer for generated metric.
+	config        HwTemperatureMetricConfig // metric config provided by user.
+	capacity      int                       // max observed number of data points added to the metric.
+	aggDataPoints []float64                 // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.temperature metric with initial data.
+func (m *metricHwTemperature) init() {
+	m.data.SetName("hw.temperature")
+	m.data.SetDescription("Temperature in degrees Celsius.")
+	m.data.SetUnit("Cel")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwTemperature) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwTemperature) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwTemperature) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwTemperature(cfg HwTemperatureMetricConfig) metricHwTemperature {
+	m := metricHwTemperature{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwTemperatureLimit struct {
+	data          pmetric.Metric                 // data buffer for generated metric.
+	config        HwTemperatureLimitMetricConfig // metric config provided by user.
+	capacity      int                            // max observed number of data points added to the metric.
+	aggDataPoints []float64                      // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.temperature.limit metric with initial data.
+func (m *metricHwTemperatureLimit) init() {
+	m.data.SetName("hw.temperature.limit")
+	m.data.SetDescription("Temperature limit in degrees Celsius.")
+	m.data.SetUnit("Cel")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwTemperatureLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwLimitTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureLimitMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwTemperatureLimitMetricAttributeKeyHwLimitType) {
+		dp.Attributes().PutStr("hw.limit_type", hwLimitTypeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwTemperatureLimit) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwTemperatureLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwTemperatureLimit(cfg HwTemperatureLimitMetricConfig) metricHwTemperatureLimit {
+	m := metricHwTemperatureLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwVoltage struct {
+	data          pmetric.Metric        // data buffer for generated metric.
+	config        HwVoltageMetricConfig // metric config provided by user.
+	capacity      int                   // max observed number of data points added to the metric.
+	aggDataPoints []float64             // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.voltage metric with initial data.
+func (m *metricHwVoltage) init() {
+	m.data.SetName("hw.voltage")
+	m.data.SetDescription("Voltage measured by the sensor.")
+	m.data.SetUnit("V")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwVoltage) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwVoltage) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwVoltage) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwVoltage(cfg HwVoltageMetricConfig) metricHwVoltage {
+	m := metricHwVoltage{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricHwVoltageLimit struct {
+	data          pmetric.Metric             // data buffer for generated metric.
+	config        HwVoltageLimitMetricConfig // metric config provided by user.
+	capacity      int                        // max observed number of data points added to the metric.
+	aggDataPoints []float64                  // slice containing number of aggregated datapoints at each index
+}
+
+// init fills hw.voltage.limit metric with initial data.
+func (m *metricHwVoltageLimit) init() {
+	m.data.SetName("hw.voltage.limit")
+	m.data.SetDescription("Voltage limit in Volts.")
+	m.data.SetUnit("V")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+	m.aggDataPoints = m.aggDataPoints[:0]
+}
+
+func (m *metricHwVoltageLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwLimitTypeAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+
+	dp := pmetric.NewNumberDataPoint()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageLimitMetricAttributeKeyHwID) {
+		dp.Attributes().PutStr("hw.id", hwIDAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageLimitMetricAttributeKeyHwName) {
+		dp.Attributes().PutStr("hw.name", hwNameAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageLimitMetricAttributeKeyHwSensorLocation) {
+		dp.Attributes().PutStr("hw.sensor_location", hwSensorLocationAttributeValue)
+	}
+	if slices.Contains(m.config.EnabledAttributes, HwVoltageLimitMetricAttributeKeyHwLimitType) {
+		dp.Attributes().PutStr("hw.limit_type", hwLimitTypeAttributeValue)
+	}
+	for _, op := range options {
+		op.apply(dp)
+	}
+
+	var s string
+	dps := m.data.Gauge().DataPoints()
+	for i := 0; i < dps.Len(); i++ {
+		dpi := dps.At(i)
+		if dp.Attributes().Equal(dpi.Attributes()) && dp.StartTimestamp() == dpi.StartTimestamp() && dp.Timestamp() == dpi.Timestamp() {
+			switch s = m.config.AggregationStrategy; s {
+			case AggregationStrategySum, AggregationStrategyAvg:
+				dpi.SetDoubleValue(dpi.DoubleValue() + val)
+				m.aggDataPoints[i] += 1
+				return
+			case AggregationStrategyMin:
+				if dpi.DoubleValue() > val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			case AggregationStrategyMax:
+				if dpi.DoubleValue() < val {
+					dpi.SetDoubleValue(val)
+				}
+				return
+			}
+		}
+	}
+
+	dp.SetDoubleValue(val)
+	m.aggDataPoints = append(m.aggDataPoints, 1)
+	dp.MoveTo(dps.AppendEmpty())
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricHwVoltageLimit) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricHwVoltageLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		if m.config.AggregationStrategy == AggregationStrategyAvg {
+			for i, aggCount := range m.aggDataPoints {
+				m.data.Gauge().DataPoints().At(i).SetDoubleValue(m.data.Gauge().DataPoints().At(i).DoubleValue() / aggCount)
+			}
+		}
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricHwVoltageLimit(cfg HwVoltageLimitMetricConfig) metricHwVoltageLimit {
+	m := metricHwVoltageLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricSystemPowerAcOnline struct {
 	data     pmetric.Metric                  // data buffer for generated metric.
 	config   SystemPowerAcOnlineMetricConfig // metric config provided by user.
@@ -313,17 +2732,199 @@ func newMetricSystemPowerAcOnline(cfg SystemPowerAcOnlineMetricConfig) metricSys
 	return m
 }
 
+type metricSystemPowerBatteryCharge struct {
+	data     pmetric.Metric                       // data buffer for generated metric.
+	config   SystemPowerBatteryChargeMetricConfig // metric config provided by user.
+	capacity int                                  // max observed number of data points added to the metric.
+}
+
+// init fills system.power.battery.charge metric with initial data.
+func (m *metricSystemPowerBatteryCharge) init() {
+	m.data.SetName("system.power.battery.charge")
+	m.data.SetDescription("Remaining fraction of the charge of all batteries together.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+}
+
+func (m *metricSystemPowerBatteryCharge) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPowerBatteryCharge) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPowerBatteryCharge) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPowerBatteryCharge(cfg SystemPowerBatteryChargeMetricConfig) metricSystemPowerBatteryCharge {
+	m := metricSystemPowerBatteryCharge{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemPowerBatteryChargeState struct {
+	data     pmetric.Metric                            // data buffer for generated metric.
+	config   SystemPowerBatteryChargeStateMetricConfig // metric config provided by user.
+	capacity int                                       // max observed number of data points added to the metric.
+}
+
+// init fills system.power.battery.charge_state metric with initial data.
+func (m *metricSystemPowerBatteryChargeState) init() {
+	m.data.SetName("system.power.battery.charge_state")
+	m.data.SetDescription("Whether the batteries together are in the state, 1 or 0.")
+	m.data.SetUnit("1")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricSystemPowerBatteryChargeState) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, hwBatteryStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("hw.battery.state", hwBatteryStateAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPowerBatteryChargeState) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPowerBatteryChargeState) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPowerBatteryChargeState(cfg SystemPowerBatteryChargeStateMetricConfig) metricSystemPowerBatteryChargeState {
+	m := metricSystemPowerBatteryChargeState{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricSystemPowerBatteryTimeLeft struct {
+	data     pmetric.Metric                         // data buffer for generated metric.
+	config   SystemPowerBatteryTimeLeftMetricConfig // metric config provided by user.
+	capacity int                                    // max observed number of data points added to the metric.
+}
+
+// init fills system.power.battery.time_left metric with initial data.
+func (m *metricSystemPowerBatteryTimeLeft) init() {
+	m.data.SetName("system.power.battery.time_left")
+	m.data.SetDescription("Time left before the batteries together are charged or discharged.")
+	m.data.SetUnit("s")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricSystemPowerBatteryTimeLeft) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, hwBatteryStateAttributeValue string) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("hw.battery.state", hwBatteryStateAttributeValue)
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricSystemPowerBatteryTimeLeft) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricSystemPowerBatteryTimeLeft) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricSystemPowerBatteryTimeLeft(cfg SystemPowerBatteryTimeLeftMetricConfig) metricSystemPowerBatteryTimeLeft {
+	m := metricSystemPowerBatteryTimeLeft{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                    MetricsBuilderConfig // config of the metrics builder.
-	startTime                 pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity           int                  // maximum observed number of metrics per resource.
-	metricsBuffer             pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                 component.BuildInfo  // contains version information.
-	metricHwBatteryCharge     metricHwBatteryCharge
-	metricHwPowerSupplyOnline metricHwPowerSupplyOnline
-	metricSystemPowerAcOnline metricSystemPowerAcOnline
+	config                              MetricsBuilderConfig // config of the metrics builder.
+	startTime                           pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                     int                  // maximum observed number of metrics per resource.
+	metricsBuffer                       pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                           component.BuildInfo  // contains version information.
+	metricHwBatteryCharge               metricHwBatteryCharge
+	metricHwBatteryChargeLimit          metricHwBatteryChargeLimit
+	metricHwBatteryChargeState          metricHwBatteryChargeState
+	metricHwBatteryCycleCount           metricHwBatteryCycleCount
+	metricHwBatteryEnergyDesignLimit    metricHwBatteryEnergyDesignLimit
+	metricHwBatteryEnergyLimit          metricHwBatteryEnergyLimit
+	metricHwBatteryEnergyRemaining      metricHwBatteryEnergyRemaining
+	metricHwBatteryPower                metricHwBatteryPower
+	metricHwBatteryTimeLeft             metricHwBatteryTimeLeft
+	metricHwCurrent                     metricHwCurrent
+	metricHwEnergy                      metricHwEnergy
+	metricHwFanSpeed                    metricHwFanSpeed
+	metricHwFanSpeedLimit               metricHwFanSpeedLimit
+	metricHwFanSpeedRatio               metricHwFanSpeedRatio
+	metricHwHostAmbientTemperature      metricHwHostAmbientTemperature
+	metricHwHostEnergy                  metricHwHostEnergy
+	metricHwHostHeatingMargin           metricHwHostHeatingMargin
+	metricHwHostPower                   metricHwHostPower
+	metricHwPower                       metricHwPower
+	metricHwPowerSupplyOnline           metricHwPowerSupplyOnline
+	metricHwStatus                      metricHwStatus
+	metricHwTemperature                 metricHwTemperature
+	metricHwTemperatureLimit            metricHwTemperatureLimit
+	metricHwVoltage                     metricHwVoltage
+	metricHwVoltageLimit                metricHwVoltageLimit
+	metricSystemPowerAcOnline           metricSystemPowerAcOnline
+	metricSystemPowerBatteryCharge      metricSystemPowerBatteryCharge
+	metricSystemPowerBatteryChargeState metricSystemPowerBatteryChargeState
+	metricSystemPowerBatteryTimeLeft    metricSystemPowerBatteryTimeLeft
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -345,13 +2946,39 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings scraper.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                    mbc,
-		startTime:                 pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:             pmetric.NewMetrics(),
-		buildInfo:                 settings.BuildInfo,
-		metricHwBatteryCharge:     newMetricHwBatteryCharge(mbc.Metrics.HwBatteryCharge),
-		metricHwPowerSupplyOnline: newMetricHwPowerSupplyOnline(mbc.Metrics.HwPowerSupplyOnline),
-		metricSystemPowerAcOnline: newMetricSystemPowerAcOnline(mbc.Metrics.SystemPowerAcOnline),
+		config:                              mbc,
+		startTime:                           pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                       pmetric.NewMetrics(),
+		buildInfo:                           settings.BuildInfo,
+		metricHwBatteryCharge:               newMetricHwBatteryCharge(mbc.Metrics.HwBatteryCharge),
+		metricHwBatteryChargeLimit:          newMetricHwBatteryChargeLimit(mbc.Metrics.HwBatteryChargeLimit),
+		metricHwBatteryChargeState:          newMetricHwBatteryChargeState(mbc.Metrics.HwBatteryChargeState),
+		metricHwBatteryCycleCount:           newMetricHwBatteryCycleCount(mbc.Metrics.HwBatteryCycleCount),
+		metricHwBatteryEnergyDesignLimit:    newMetricHwBatteryEnergyDesignLimit(mbc.Metrics.HwBatteryEnergyDesignLimit),
+		metricHwBatteryEnergyLimit:          newMetricHwBatteryEnergyLimit(mbc.Metrics.HwBatteryEnergyLimit),
+		metricHwBatteryEnergyRemaining:      newMetricHwBatteryEnergyRemaining(mbc.Metrics.HwBatteryEnergyRemaining),
+		metricHwBatteryPower:                newMetricHwBatteryPower(mbc.Metrics.HwBatteryPower),
+		metricHwBatteryTimeLeft:             newMetricHwBatteryTimeLeft(mbc.Metrics.HwBatteryTimeLeft),
+		metricHwCurrent:                     newMetricHwCurrent(mbc.Metrics.HwCurrent),
+		metricHwEnergy:                      newMetricHwEnergy(mbc.Metrics.HwEnergy),
+		metricHwFanSpeed:                    newMetricHwFanSpeed(mbc.Metrics.HwFanSpeed),
+		metricHwFanSpeedLimit:               newMetricHwFanSpeedLimit(mbc.Metrics.HwFanSpeedLimit),
+		metricHwFanSpeedRatio:               newMetricHwFanSpeedRatio(mbc.Metrics.HwFanSpeedRatio),
+		metricHwHostAmbientTemperature:      newMetricHwHostAmbientTemperature(mbc.Metrics.HwHostAmbientTemperature),
+		metricHwHostEnergy:                  newMetricHwHostEnergy(mbc.Metrics.HwHostEnergy),
+		metricHwHostHeatingMargin:           newMetricHwHostHeatingMargin(mbc.Metrics.HwHostHeatingMargin),
+		metricHwHostPower:                   newMetricHwHostPower(mbc.Metrics.HwHostPower),
+		metricHwPower:                       newMetricHwPower(mbc.Metrics.HwPower),
+		metricHwPowerSupplyOnline:           newMetricHwPowerSupplyOnline(mbc.Metrics.HwPowerSupplyOnline),
+		metricHwStatus:                      newMetricHwStatus(mbc.Metrics.HwStatus),
+		metricHwTemperature:                 newMetricHwTemperature(mbc.Metrics.HwTemperature),
+		metricHwTemperatureLimit:            newMetricHwTemperatureLimit(mbc.Metrics.HwTemperatureLimit),
+		metricHwVoltage:                     newMetricHwVoltage(mbc.Metrics.HwVoltage),
+		metricHwVoltageLimit:                newMetricHwVoltageLimit(mbc.Metrics.HwVoltageLimit),
+		metricSystemPowerAcOnline:           newMetricSystemPowerAcOnline(mbc.Metrics.SystemPowerAcOnline),
+		metricSystemPowerBatteryCharge:      newMetricSystemPowerBatteryCharge(mbc.Metrics.SystemPowerBatteryCharge),
+		metricSystemPowerBatteryChargeState: newMetricSystemPowerBatteryChargeState(mbc.Metrics.SystemPowerBatteryChargeState),
+		metricSystemPowerBatteryTimeLeft:    newMetricSystemPowerBatteryTimeLeft(mbc.Metrics.SystemPowerBatteryTimeLeft),
 	}
 
 	for _, op := range options {
@@ -419,8 +3046,34 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	ils.Scope().SetVersion(mb.buildInfo.Version)
 	ils.Metrics().EnsureCapacity(mb.metricsCapacity)
 	mb.metricHwBatteryCharge.emit(ils.Metrics())
+	mb.metricHwBatteryChargeLimit.emit(ils.Metrics())
+	mb.metricHwBatteryChargeState.emit(ils.Metrics())
+	mb.metricHwBatteryCycleCount.emit(ils.Metrics())
+	mb.metricHwBatteryEnergyDesignLimit.emit(ils.Metrics())
+	mb.metricHwBatteryEnergyLimit.emit(ils.Metrics())
+	mb.metricHwBatteryEnergyRemaining.emit(ils.Metrics())
+	mb.metricHwBatteryPower.emit(ils.Metrics())
+	mb.metricHwBatteryTimeLeft.emit(ils.Metrics())
+	mb.metricHwCurrent.emit(ils.Metrics())
+	mb.metricHwEnergy.emit(ils.Metrics())
+	mb.metricHwFanSpeed.emit(ils.Metrics())
+	mb.metricHwFanSpeedLimit.emit(ils.Metrics())
+	mb.metricHwFanSpeedRatio.emit(ils.Metrics())
+	mb.metricHwHostAmbientTemperature.emit(ils.Metrics())
+	mb.metricHwHostEnergy.emit(ils.Metrics())
+	mb.metricHwHostHeatingMargin.emit(ils.Metrics())
+	mb.metricHwHostPower.emit(ils.Metrics())
+	mb.metricHwPower.emit(ils.Metrics())
 	mb.metricHwPowerSupplyOnline.emit(ils.Metrics())
+	mb.metricHwStatus.emit(ils.Metrics())
+	mb.metricHwTemperature.emit(ils.Metrics())
+	mb.metricHwTemperatureLimit.emit(ils.Metrics())
+	mb.metricHwVoltage.emit(ils.Metrics())
+	mb.metricHwVoltageLimit.emit(ils.Metrics())
 	mb.metricSystemPowerAcOnline.emit(ils.Metrics())
+	mb.metricSystemPowerBatteryCharge.emit(ils.Metrics())
+	mb.metricSystemPowerBatteryChargeState.emit(ils.Metrics())
+	mb.metricSystemPowerBatteryTimeLeft.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -447,14 +3100,144 @@ func (mb *MetricsBuilder) RecordHwBatteryChargeDataPoint(ts pcommon.Timestamp, v
 	mb.metricHwBatteryCharge.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwModelAttributeValue, hwVendorAttributeValue, hwBatteryChemistryAttributeValue, hwBatteryCapacityAttributeValue, options...)
 }
 
+// RecordHwBatteryChargeLimitDataPoint adds a data point to hw.battery.charge.limit metric.
+func (mb *MetricsBuilder) RecordHwBatteryChargeLimitDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwModelAttributeValue string, hwVendorAttributeValue string, hwBatteryChemistryAttributeValue string, hwBatteryCapacityAttributeValue string, hwLimitTypeAttributeValue AttributeHwLimitType, options ...MetricAttributeOption) {
+	mb.metricHwBatteryChargeLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwModelAttributeValue, hwVendorAttributeValue, hwBatteryChemistryAttributeValue, hwBatteryCapacityAttributeValue, hwLimitTypeAttributeValue.String(), options...)
+}
+
+// RecordHwBatteryChargeStateDataPoint adds a data point to hw.battery.charge_state metric.
+func (mb *MetricsBuilder) RecordHwBatteryChargeStateDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwBatteryStateAttributeValue AttributeHwBatteryState, options ...MetricAttributeOption) {
+	mb.metricHwBatteryChargeState.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwBatteryStateAttributeValue.String(), options...)
+}
+
+// RecordHwBatteryCycleCountDataPoint adds a data point to hw.battery.cycle.count metric.
+func (mb *MetricsBuilder) RecordHwBatteryCycleCountDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwBatteryCycleCount.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, options...)
+}
+
+// RecordHwBatteryEnergyDesignLimitDataPoint adds a data point to hw.battery.energy.design_limit metric.
+func (mb *MetricsBuilder) RecordHwBatteryEnergyDesignLimitDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwBatteryEnergyDesignLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, options...)
+}
+
+// RecordHwBatteryEnergyLimitDataPoint adds a data point to hw.battery.energy.limit metric.
+func (mb *MetricsBuilder) RecordHwBatteryEnergyLimitDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwBatteryEnergyLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, options...)
+}
+
+// RecordHwBatteryEnergyRemainingDataPoint adds a data point to hw.battery.energy.remaining metric.
+func (mb *MetricsBuilder) RecordHwBatteryEnergyRemainingDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwBatteryEnergyRemaining.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, options...)
+}
+
+// RecordHwBatteryPowerDataPoint adds a data point to hw.battery.power metric.
+func (mb *MetricsBuilder) RecordHwBatteryPowerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwBatteryStateAttributeValue AttributeHwBatteryState, options ...MetricAttributeOption) {
+	mb.metricHwBatteryPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwBatteryStateAttributeValue.String(), options...)
+}
+
+// RecordHwBatteryTimeLeftDataPoint adds a data point to hw.battery.time_left metric.
+func (mb *MetricsBuilder) RecordHwBatteryTimeLeftDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwModelAttributeValue string, hwVendorAttributeValue string, hwBatteryChemistryAttributeValue string, hwBatteryCapacityAttributeValue string, hwStateAttributeValue AttributeHwState, hwBatteryStateAttributeValue AttributeHwBatteryState, options ...MetricAttributeOption) {
+	mb.metricHwBatteryTimeLeft.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwModelAttributeValue, hwVendorAttributeValue, hwBatteryChemistryAttributeValue, hwBatteryCapacityAttributeValue, hwStateAttributeValue.String(), hwBatteryStateAttributeValue.String(), options...)
+}
+
+// RecordHwCurrentDataPoint adds a data point to hw.current metric.
+func (mb *MetricsBuilder) RecordHwCurrentDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwCurrent.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, options...)
+}
+
+// RecordHwEnergyDataPoint adds a data point to hw.energy metric.
+func (mb *MetricsBuilder) RecordHwEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwTypeAttributeValue AttributeHwType, options ...MetricAttributeOption) {
+	mb.metricHwEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, hwTypeAttributeValue.String(), options...)
+}
+
+// RecordHwFanSpeedDataPoint adds a data point to hw.fan.speed metric.
+func (mb *MetricsBuilder) RecordHwFanSpeedDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwFanSpeed.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, options...)
+}
+
+// RecordHwFanSpeedLimitDataPoint adds a data point to hw.fan.speed.limit metric.
+func (mb *MetricsBuilder) RecordHwFanSpeedLimitDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwLimitTypeAttributeValue AttributeHwLimitType, options ...MetricAttributeOption) {
+	mb.metricHwFanSpeedLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, hwLimitTypeAttributeValue.String(), options...)
+}
+
+// RecordHwFanSpeedRatioDataPoint adds a data point to hw.fan.speed_ratio metric.
+func (mb *MetricsBuilder) RecordHwFanSpeedRatioDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwFanSpeedRatio.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, options...)
+}
+
+// RecordHwHostAmbientTemperatureDataPoint adds a data point to hw.host.ambient_temperature metric.
+func (mb *MetricsBuilder) RecordHwHostAmbientTemperatureDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	mb.metricHwHostAmbientTemperature.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue)
+}
+
+// RecordHwHostEnergyDataPoint adds a data point to hw.host.energy metric.
+func (mb *MetricsBuilder) RecordHwHostEnergyDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	mb.metricHwHostEnergy.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue)
+}
+
+// RecordHwHostHeatingMarginDataPoint adds a data point to hw.host.heating_margin metric.
+func (mb *MetricsBuilder) RecordHwHostHeatingMarginDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	mb.metricHwHostHeatingMargin.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue)
+}
+
+// RecordHwHostPowerDataPoint adds a data point to hw.host.power metric.
+func (mb *MetricsBuilder) RecordHwHostPowerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string) {
+	mb.metricHwHostPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue)
+}
+
+// RecordHwPowerDataPoint adds a data point to hw.power metric.
+func (mb *MetricsBuilder) RecordHwPowerDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwTypeAttributeValue AttributeHwType, options ...MetricAttributeOption) {
+	mb.metricHwPower.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, hwTypeAttributeValue.String(), options...)
+}
+
 // RecordHwPowerSupplyOnlineDataPoint adds a data point to hw.power_supply.online metric.
 func (mb *MetricsBuilder) RecordHwPowerSupplyOnlineDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string) {
 	mb.metricHwPowerSupplyOnline.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue)
 }
 
+// RecordHwStatusDataPoint adds a data point to hw.status metric.
+func (mb *MetricsBuilder) RecordHwStatusDataPoint(ts pcommon.Timestamp, val int64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwTypeAttributeValue AttributeHwType, hwStateAttributeValue AttributeHwState, options ...MetricAttributeOption) {
+	mb.metricHwStatus.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, hwTypeAttributeValue.String(), hwStateAttributeValue.String(), options...)
+}
+
+// RecordHwTemperatureDataPoint adds a data point to hw.temperature metric.
+func (mb *MetricsBuilder) RecordHwTemperatureDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwTemperature.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, options...)
+}
+
+// RecordHwTemperatureLimitDataPoint adds a data point to hw.temperature.limit metric.
+func (mb *MetricsBuilder) RecordHwTemperatureLimitDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwLimitTypeAttributeValue AttributeHwLimitType, options ...MetricAttributeOption) {
+	mb.metricHwTemperatureLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, hwLimitTypeAttributeValue.String(), options...)
+}
+
+// RecordHwVoltageDataPoint adds a data point to hw.voltage metric.
+func (mb *MetricsBuilder) RecordHwVoltageDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, options ...MetricAttributeOption) {
+	mb.metricHwVoltage.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, options...)
+}
+
+// RecordHwVoltageLimitDataPoint adds a data point to hw.voltage.limit metric.
+func (mb *MetricsBuilder) RecordHwVoltageLimitDataPoint(ts pcommon.Timestamp, val float64, hwIDAttributeValue string, hwNameAttributeValue string, hwSensorLocationAttributeValue string, hwLimitTypeAttributeValue AttributeHwLimitType, options ...MetricAttributeOption) {
+	mb.metricHwVoltageLimit.recordDataPoint(mb.startTime, ts, val, hwIDAttributeValue, hwNameAttributeValue, hwSensorLocationAttributeValue, hwLimitTypeAttributeValue.String(), options...)
+}
+
 // RecordSystemPowerAcOnlineDataPoint adds a data point to system.power.ac.online metric.
 func (mb *MetricsBuilder) RecordSystemPowerAcOnlineDataPoint(ts pcommon.Timestamp, val int64) {
 	mb.metricSystemPowerAcOnline.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemPowerBatteryChargeDataPoint adds a data point to system.power.battery.charge metric.
+func (mb *MetricsBuilder) RecordSystemPowerBatteryChargeDataPoint(ts pcommon.Timestamp, val float64) {
+	mb.metricSystemPowerBatteryCharge.recordDataPoint(mb.startTime, ts, val)
+}
+
+// RecordSystemPowerBatteryChargeStateDataPoint adds a data point to system.power.battery.charge_state metric.
+func (mb *MetricsBuilder) RecordSystemPowerBatteryChargeStateDataPoint(ts pcommon.Timestamp, val int64, hwBatteryStateAttributeValue AttributeHwBatteryState) {
+	mb.metricSystemPowerBatteryChargeState.recordDataPoint(mb.startTime, ts, val, hwBatteryStateAttributeValue.String())
+}
+
+// RecordSystemPowerBatteryTimeLeftDataPoint adds a data point to system.power.battery.time_left metric.
+func (mb *MetricsBuilder) RecordSystemPowerBatteryTimeLeftDataPoint(ts pcommon.Timestamp, val float64, hwBatteryStateAttributeValue AttributeHwBatteryState) {
+	mb.metricSystemPowerBatteryTimeLeft.recordDataPoint(mb.startTime, ts, val, hwBatteryStateAttributeValue.String())
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -59,7 +59,26 @@ func TestMetricsBuilder(t *testing.T) {
 			mb := NewMetricsBuilder(loadMetricsBuilderConfig(t, tt.name), settings, WithStartTime(start))
 			aggMap := make(map[string]string) // contains the aggregation strategies for each metric name
 			aggMap["hw.battery.charge"] = mb.metricHwBatteryCharge.config.AggregationStrategy
+			aggMap["hw.battery.charge.limit"] = mb.metricHwBatteryChargeLimit.config.AggregationStrategy
+			aggMap["hw.battery.charge_state"] = mb.metricHwBatteryChargeState.config.AggregationStrategy
+			aggMap["hw.battery.cycle.count"] = mb.metricHwBatteryCycleCount.config.AggregationStrategy
+			aggMap["hw.battery.energy.design_limit"] = mb.metricHwBatteryEnergyDesignLimit.config.AggregationStrategy
+			aggMap["hw.battery.energy.limit"] = mb.metricHwBatteryEnergyLimit.config.AggregationStrategy
+			aggMap["hw.battery.energy.remaining"] = mb.metricHwBatteryEnergyRemaining.config.AggregationStrategy
+			aggMap["hw.battery.power"] = mb.metricHwBatteryPower.config.AggregationStrategy
+			aggMap["hw.battery.time_left"] = mb.metricHwBatteryTimeLeft.config.AggregationStrategy
+			aggMap["hw.current"] = mb.metricHwCurrent.config.AggregationStrategy
+			aggMap["hw.energy"] = mb.metricHwEnergy.config.AggregationStrategy
+			aggMap["hw.fan.speed"] = mb.metricHwFanSpeed.config.AggregationStrategy
+			aggMap["hw.fan.speed.limit"] = mb.metricHwFanSpeedLimit.config.AggregationStrategy
+			aggMap["hw.fan.speed_ratio"] = mb.metricHwFanSpeedRatio.config.AggregationStrategy
+			aggMap["hw.power"] = mb.metricHwPower.config.AggregationStrategy
 			aggMap["hw.power_supply.online"] = mb.metricHwPowerSupplyOnline.config.AggregationStrategy
+			aggMap["hw.status"] = mb.metricHwStatus.config.AggregationStrategy
+			aggMap["hw.temperature"] = mb.metricHwTemperature.config.AggregationStrategy
+			aggMap["hw.temperature.limit"] = mb.metricHwTemperatureLimit.config.AggregationStrategy
+			aggMap["hw.voltage"] = mb.metricHwVoltage.config.AggregationStrategy
+			aggMap["hw.voltage.limit"] = mb.metricHwVoltageLimit.config.AggregationStrategy
 
 			expectedWarnings := 0
 			if tt.metricsSet != testDataSetReag {
@@ -74,6 +93,102 @@ func TestMetricsBuilder(t *testing.T) {
 			if tt.name == "reaggregate_set" {
 				mb.RecordHwBatteryChargeDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.model-val-2", "hw.vendor-val-2", "hw.battery.chemistry-val-2", "hw.battery.capacity-val-2", WithHwParentMetricAttribute("hw.parent-val"))
 			}
+
+			allMetricsCount++
+			mb.RecordHwBatteryChargeLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.model-val", "hw.vendor-val", "hw.battery.chemistry-val", "hw.battery.capacity-val", AttributeHwLimitTypeHighCritical, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryChargeLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.model-val-2", "hw.vendor-val-2", "hw.battery.chemistry-val-2", "hw.battery.capacity-val-2", AttributeHwLimitTypeHighDegraded, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwBatteryChargeStateDataPoint(ts, 1, "hw.id-val", "hw.name-val", AttributeHwBatteryStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryChargeStateDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", AttributeHwBatteryStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwBatteryCycleCountDataPoint(ts, 1, "hw.id-val", "hw.name-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryCycleCountDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwBatteryEnergyDesignLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryEnergyDesignLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwBatteryEnergyLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryEnergyLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwBatteryEnergyRemainingDataPoint(ts, 1, "hw.id-val", "hw.name-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryEnergyRemainingDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwBatteryPowerDataPoint(ts, 1, "hw.id-val", "hw.name-val", AttributeHwBatteryStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryPowerDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", AttributeHwBatteryStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwBatteryTimeLeftDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.model-val", "hw.vendor-val", "hw.battery.chemistry-val", "hw.battery.capacity-val", AttributeHwStateCharging, AttributeHwBatteryStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwBatteryTimeLeftDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.model-val-2", "hw.vendor-val-2", "hw.battery.chemistry-val-2", "hw.battery.capacity-val-2", AttributeHwStateCharging, AttributeHwBatteryStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwCurrentDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwCurrentDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwEnergyDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", AttributeHwTypeBattery, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwEnergyDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", AttributeHwTypeBattery, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwFanSpeedDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwFanSpeedDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwFanSpeedLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", AttributeHwLimitTypeHighCritical, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwFanSpeedLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", AttributeHwLimitTypeHighDegraded, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwFanSpeedRatioDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwFanSpeedRatioDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwHostAmbientTemperatureDataPoint(ts, 1, "hw.id-val")
+
+			allMetricsCount++
+			mb.RecordHwHostEnergyDataPoint(ts, 1, "hw.id-val")
+
+			allMetricsCount++
+			mb.RecordHwHostHeatingMarginDataPoint(ts, 1, "hw.id-val")
+
+			allMetricsCount++
+			mb.RecordHwHostPowerDataPoint(ts, 1, "hw.id-val")
+
+			allMetricsCount++
+			mb.RecordHwPowerDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", AttributeHwTypeBattery, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwPowerDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", AttributeHwTypeBattery, WithHwParentMetricAttribute("hw.parent-val"))
+			}
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordHwPowerSupplyOnlineDataPoint(ts, 1, "hw.id-val", "hw.name-val")
@@ -82,13 +197,71 @@ func TestMetricsBuilder(t *testing.T) {
 			}
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordHwStatusDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", AttributeHwTypeBattery, AttributeHwStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwStatusDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", AttributeHwTypeBattery, AttributeHwStateCharging, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordHwTemperatureDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwTemperatureDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwTemperatureLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", AttributeHwLimitTypeHighCritical, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwTemperatureLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", AttributeHwLimitTypeHighDegraded, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwVoltageDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwVoltageDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", WithHwParentMetricAttribute("hw.parent-val"))
+			}
+
+			allMetricsCount++
+			mb.RecordHwVoltageLimitDataPoint(ts, 1, "hw.id-val", "hw.name-val", "hw.sensor_location-val", AttributeHwLimitTypeHighCritical, WithHwParentMetricAttribute("hw.parent-val"))
+			if tt.name == "reaggregate_set" {
+				mb.RecordHwVoltageLimitDataPoint(ts, 3, "hw.id-val", "hw.name-val-2", "hw.sensor_location-val-2", AttributeHwLimitTypeHighDegraded, WithHwParentMetricAttribute("hw.parent-val"))
+			}
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordSystemPowerAcOnlineDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemPowerBatteryChargeDataPoint(ts, 1)
+
+			allMetricsCount++
+			mb.RecordSystemPowerBatteryChargeStateDataPoint(ts, 1, AttributeHwBatteryStateCharging)
+
+			allMetricsCount++
+			mb.RecordSystemPowerBatteryTimeLeftDataPoint(ts, 1, AttributeHwBatteryStateCharging)
 
 			res := pcommon.NewResource()
 			metrics := mb.Emit(WithResource(res))
 			if tt.name == "reaggregate_set" {
 				assert.Empty(t, mb.metricHwBatteryCharge.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryChargeLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryChargeState.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryCycleCount.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryEnergyDesignLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryEnergyLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryEnergyRemaining.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryPower.aggDataPoints)
+				assert.Empty(t, mb.metricHwBatteryTimeLeft.aggDataPoints)
+				assert.Empty(t, mb.metricHwCurrent.aggDataPoints)
+				assert.Empty(t, mb.metricHwEnergy.aggDataPoints)
+				assert.Empty(t, mb.metricHwFanSpeed.aggDataPoints)
+				assert.Empty(t, mb.metricHwFanSpeedLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwFanSpeedRatio.aggDataPoints)
+				assert.Empty(t, mb.metricHwPower.aggDataPoints)
 				assert.Empty(t, mb.metricHwPowerSupplyOnline.aggDataPoints)
+				assert.Empty(t, mb.metricHwStatus.aggDataPoints)
+				assert.Empty(t, mb.metricHwTemperature.aggDataPoints)
+				assert.Empty(t, mb.metricHwTemperatureLimit.aggDataPoints)
+				assert.Empty(t, mb.metricHwVoltage.aggDataPoints)
+				assert.Empty(t, mb.metricHwVoltageLimit.aggDataPoints)
 			}
 
 			if tt.expectEmpty {
@@ -184,6 +357,874 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("hw.battery.capacity")
 						assert.False(t, ok)
 					}
+				case "hw.battery.charge.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.charge.limit"], "Found a duplicate in the metrics slice: hw.battery.charge.limit")
+						validatedMetrics["hw.battery.charge.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Fraction of battery charge at which charging begins or ends.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwModelAttrVal, ok := dp.Attributes().Get("hw.model")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.model-val", hwModelAttrVal.Str())
+						hwVendorAttrVal, ok := dp.Attributes().Get("hw.vendor")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.vendor-val", hwVendorAttrVal.Str())
+						hwBatteryChemistryAttrVal, ok := dp.Attributes().Get("hw.battery.chemistry")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.battery.chemistry-val", hwBatteryChemistryAttrVal.Str())
+						hwBatteryCapacityAttrVal, ok := dp.Attributes().Get("hw.battery.capacity")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.battery.capacity-val", hwBatteryCapacityAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwLimitTypeAttrVal, ok := dp.Attributes().Get("hw.limit_type")
+						assert.True(t, ok)
+						assert.Equal(t, "high.critical", hwLimitTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.charge.limit"], "Found a duplicate in the metrics slice: hw.battery.charge.limit")
+						validatedMetrics["hw.battery.charge.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Fraction of battery charge at which charging begins or ends.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.battery.charge.limit"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.model")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.vendor")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.chemistry")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.capacity")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.limit_type")
+						assert.False(t, ok)
+					}
+				case "hw.battery.charge_state":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.charge_state"], "Found a duplicate in the metrics slice: hw.battery.charge_state")
+						validatedMetrics["hw.battery.charge_state"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Whether the battery is in the state, 1 or 0.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwBatteryStateAttrVal, ok := dp.Attributes().Get("hw.battery.state")
+						assert.True(t, ok)
+						assert.Equal(t, "charging", hwBatteryStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.charge_state"], "Found a duplicate in the metrics slice: hw.battery.charge_state")
+						validatedMetrics["hw.battery.charge_state"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Whether the battery is in the state, 1 or 0.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.battery.charge_state"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.state")
+						assert.True(t, ok)
+					}
+				case "hw.battery.cycle.count":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.cycle.count"], "Found a duplicate in the metrics slice: hw.battery.cycle.count")
+						validatedMetrics["hw.battery.cycle.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of times that the battery was charged and discharged in full.", mi.Description())
+						assert.Equal(t, "{cycle}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.cycle.count"], "Found a duplicate in the metrics slice: hw.battery.cycle.count")
+						validatedMetrics["hw.battery.cycle.count"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Number of times that the battery was charged and discharged in full.", mi.Description())
+						assert.Equal(t, "{cycle}", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.battery.cycle.count"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+					}
+				case "hw.battery.energy.design_limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.energy.design_limit"], "Found a duplicate in the metrics slice: hw.battery.energy.design_limit")
+						validatedMetrics["hw.battery.energy.design_limit"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the battery held when it was new and full.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.energy.design_limit"], "Found a duplicate in the metrics slice: hw.battery.energy.design_limit")
+						validatedMetrics["hw.battery.energy.design_limit"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the battery held when it was new and full.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.battery.energy.design_limit"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+					}
+				case "hw.battery.energy.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.energy.limit"], "Found a duplicate in the metrics slice: hw.battery.energy.limit")
+						validatedMetrics["hw.battery.energy.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the battery holds when it is full.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.energy.limit"], "Found a duplicate in the metrics slice: hw.battery.energy.limit")
+						validatedMetrics["hw.battery.energy.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the battery holds when it is full.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.battery.energy.limit"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+					}
+				case "hw.battery.energy.remaining":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.energy.remaining"], "Found a duplicate in the metrics slice: hw.battery.energy.remaining")
+						validatedMetrics["hw.battery.energy.remaining"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the battery holds.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.energy.remaining"], "Found a duplicate in the metrics slice: hw.battery.energy.remaining")
+						validatedMetrics["hw.battery.energy.remaining"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy that the battery holds.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.battery.energy.remaining"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+					}
+				case "hw.battery.power":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.power"], "Found a duplicate in the metrics slice: hw.battery.power")
+						validatedMetrics["hw.battery.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Power that flows into a battery that charges, out of one that discharges.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwBatteryStateAttrVal, ok := dp.Attributes().Get("hw.battery.state")
+						assert.True(t, ok)
+						assert.Equal(t, "charging", hwBatteryStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.power"], "Found a duplicate in the metrics slice: hw.battery.power")
+						validatedMetrics["hw.battery.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Power that flows into a battery that charges, out of one that discharges.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.battery.power"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.state")
+						assert.True(t, ok)
+					}
+				case "hw.battery.time_left":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.battery.time_left"], "Found a duplicate in the metrics slice: hw.battery.time_left")
+						validatedMetrics["hw.battery.time_left"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Time left before battery is completely charged or discharged.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwModelAttrVal, ok := dp.Attributes().Get("hw.model")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.model-val", hwModelAttrVal.Str())
+						hwVendorAttrVal, ok := dp.Attributes().Get("hw.vendor")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.vendor-val", hwVendorAttrVal.Str())
+						hwBatteryChemistryAttrVal, ok := dp.Attributes().Get("hw.battery.chemistry")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.battery.chemistry-val", hwBatteryChemistryAttrVal.Str())
+						hwBatteryCapacityAttrVal, ok := dp.Attributes().Get("hw.battery.capacity")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.battery.capacity-val", hwBatteryCapacityAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwStateAttrVal, ok := dp.Attributes().Get("hw.state")
+						assert.True(t, ok)
+						assert.Equal(t, "charging", hwStateAttrVal.Str())
+						hwBatteryStateAttrVal, ok := dp.Attributes().Get("hw.battery.state")
+						assert.True(t, ok)
+						assert.Equal(t, "charging", hwBatteryStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.battery.time_left"], "Found a duplicate in the metrics slice: hw.battery.time_left")
+						validatedMetrics["hw.battery.time_left"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Time left before battery is completely charged or discharged.", mi.Description())
+						assert.Equal(t, "s", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.battery.time_left"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.model")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.vendor")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.chemistry")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.capacity")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.state")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.battery.state")
+						assert.True(t, ok)
+					}
+				case "hw.current":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.current"], "Found a duplicate in the metrics slice: hw.current")
+						validatedMetrics["hw.current"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Current measured by the sensor.", mi.Description())
+						assert.Equal(t, "A", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.current"], "Found a duplicate in the metrics slice: hw.current")
+						validatedMetrics["hw.current"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Current measured by the sensor.", mi.Description())
+						assert.Equal(t, "A", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.current"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+					}
+				case "hw.energy":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.energy"], "Found a duplicate in the metrics slice: hw.energy")
+						validatedMetrics["hw.energy"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy consumed by the component since the first scrape.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						assert.Equal(t, "battery", hwTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.energy"], "Found a duplicate in the metrics slice: hw.energy")
+						validatedMetrics["hw.energy"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Energy consumed by the component since the first scrape.", mi.Description())
+						assert.Equal(t, "J", mi.Unit())
+						assert.True(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.energy"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+					}
+				case "hw.fan.speed":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.fan.speed"], "Found a duplicate in the metrics slice: hw.fan.speed")
+						validatedMetrics["hw.fan.speed"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Fan speed in revolutions per minute.", mi.Description())
+						assert.Equal(t, "{rpm}", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.fan.speed"], "Found a duplicate in the metrics slice: hw.fan.speed")
+						validatedMetrics["hw.fan.speed"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Fan speed in revolutions per minute.", mi.Description())
+						assert.Equal(t, "{rpm}", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.fan.speed"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+					}
+				case "hw.fan.speed.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.fan.speed.limit"], "Found a duplicate in the metrics slice: hw.fan.speed.limit")
+						validatedMetrics["hw.fan.speed.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Speed limit in rpm.", mi.Description())
+						assert.Equal(t, "{rpm}", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwLimitTypeAttrVal, ok := dp.Attributes().Get("hw.limit_type")
+						assert.True(t, ok)
+						assert.Equal(t, "high.critical", hwLimitTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.fan.speed.limit"], "Found a duplicate in the metrics slice: hw.fan.speed.limit")
+						validatedMetrics["hw.fan.speed.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Speed limit in rpm.", mi.Description())
+						assert.Equal(t, "{rpm}", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.fan.speed.limit"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.limit_type")
+						assert.False(t, ok)
+					}
+				case "hw.fan.speed_ratio":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.fan.speed_ratio"], "Found a duplicate in the metrics slice: hw.fan.speed_ratio")
+						validatedMetrics["hw.fan.speed_ratio"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Fan speed expressed as a fraction of its maximum speed.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.fan.speed_ratio"], "Found a duplicate in the metrics slice: hw.fan.speed_ratio")
+						validatedMetrics["hw.fan.speed_ratio"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Fan speed expressed as a fraction of its maximum speed.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.fan.speed_ratio"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+					}
+				case "hw.host.ambient_temperature":
+					assert.False(t, validatedMetrics["hw.host.ambient_temperature"], "Found a duplicate in the metrics slice: hw.host.ambient_temperature")
+					validatedMetrics["hw.host.ambient_temperature"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Ambient (external) temperature of the physical host.", mi.Description())
+					assert.Equal(t, "Cel", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+					assert.True(t, ok)
+					assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+				case "hw.host.energy":
+					assert.False(t, validatedMetrics["hw.host.energy"], "Found a duplicate in the metrics slice: hw.host.energy")
+					validatedMetrics["hw.host.energy"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Total energy consumed by the entire physical host, in joules, since the first scrape.", mi.Description())
+					assert.Equal(t, "J", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+					assert.True(t, ok)
+					assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+				case "hw.host.heating_margin":
+					assert.False(t, validatedMetrics["hw.host.heating_margin"], "Found a duplicate in the metrics slice: hw.host.heating_margin")
+					validatedMetrics["hw.host.heating_margin"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "By how many degrees Celsius the temperature of the physical host can be increased, before reaching a warning threshold on one of the internal sensors.", mi.Description())
+					assert.Equal(t, "Cel", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+					assert.True(t, ok)
+					assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+				case "hw.host.power":
+					assert.False(t, validatedMetrics["hw.host.power"], "Found a duplicate in the metrics slice: hw.host.power")
+					validatedMetrics["hw.host.power"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Instantaneous power consumed by the entire physical host in Watts.", mi.Description())
+					assert.Equal(t, "W", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+					assert.True(t, ok)
+					assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+				case "hw.power":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.power"], "Found a duplicate in the metrics slice: hw.power")
+						validatedMetrics["hw.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Instantaneous power consumed by the component.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						assert.Equal(t, "battery", hwTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.power"], "Found a duplicate in the metrics slice: hw.power")
+						validatedMetrics["hw.power"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Instantaneous power consumed by the component.", mi.Description())
+						assert.Equal(t, "W", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.power"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+					}
 				case "hw.power_supply.online":
 					if tt.name != "reaggregate_set" {
 						assert.False(t, validatedMetrics["hw.power_supply.online"], "Found a duplicate in the metrics slice: hw.power_supply.online")
@@ -233,6 +1274,295 @@ func TestMetricsBuilder(t *testing.T) {
 						_, ok = dp.Attributes().Get("hw.name")
 						assert.False(t, ok)
 					}
+				case "hw.status":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.status"], "Found a duplicate in the metrics slice: hw.status")
+						validatedMetrics["hw.status"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Operational status, 1 (true) or 0 (false) for each of the possible states.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						assert.Equal(t, int64(1), dp.IntValue())
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwTypeAttrVal, ok := dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						assert.Equal(t, "battery", hwTypeAttrVal.Str())
+						hwStateAttrVal, ok := dp.Attributes().Get("hw.state")
+						assert.True(t, ok)
+						assert.Equal(t, "charging", hwStateAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.status"], "Found a duplicate in the metrics slice: hw.status")
+						validatedMetrics["hw.status"] = true
+						assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+						assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+						assert.Equal(t, "Operational status, 1 (true) or 0 (false) for each of the possible states.", mi.Description())
+						assert.Equal(t, "1", mi.Unit())
+						assert.False(t, mi.Sum().IsMonotonic())
+						assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+						dp := mi.Sum().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+						switch aggMap["hw.status"] {
+						case "sum":
+							assert.Equal(t, int64(4), dp.IntValue())
+						case "avg":
+							assert.Equal(t, int64(2), dp.IntValue())
+						case "min":
+							assert.Equal(t, int64(1), dp.IntValue())
+						case "max":
+							assert.Equal(t, int64(3), dp.IntValue())
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.type")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.state")
+						assert.True(t, ok)
+					}
+				case "hw.temperature":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.temperature"], "Found a duplicate in the metrics slice: hw.temperature")
+						validatedMetrics["hw.temperature"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Temperature in degrees Celsius.", mi.Description())
+						assert.Equal(t, "Cel", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.temperature"], "Found a duplicate in the metrics slice: hw.temperature")
+						validatedMetrics["hw.temperature"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Temperature in degrees Celsius.", mi.Description())
+						assert.Equal(t, "Cel", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.temperature"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+					}
+				case "hw.temperature.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.temperature.limit"], "Found a duplicate in the metrics slice: hw.temperature.limit")
+						validatedMetrics["hw.temperature.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Temperature limit in degrees Celsius.", mi.Description())
+						assert.Equal(t, "Cel", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwLimitTypeAttrVal, ok := dp.Attributes().Get("hw.limit_type")
+						assert.True(t, ok)
+						assert.Equal(t, "high.critical", hwLimitTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.temperature.limit"], "Found a duplicate in the metrics slice: hw.temperature.limit")
+						validatedMetrics["hw.temperature.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Temperature limit in degrees Celsius.", mi.Description())
+						assert.Equal(t, "Cel", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.temperature.limit"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.limit_type")
+						assert.False(t, ok)
+					}
+				case "hw.voltage":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.voltage"], "Found a duplicate in the metrics slice: hw.voltage")
+						validatedMetrics["hw.voltage"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Voltage measured by the sensor.", mi.Description())
+						assert.Equal(t, "V", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.voltage"], "Found a duplicate in the metrics slice: hw.voltage")
+						validatedMetrics["hw.voltage"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Voltage measured by the sensor.", mi.Description())
+						assert.Equal(t, "V", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.voltage"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+					}
+				case "hw.voltage.limit":
+					if tt.name != "reaggregate_set" {
+						assert.False(t, validatedMetrics["hw.voltage.limit"], "Found a duplicate in the metrics slice: hw.voltage.limit")
+						validatedMetrics["hw.voltage.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Voltage limit in Volts.", mi.Description())
+						assert.Equal(t, "V", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						hwIDAttrVal, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.id-val", hwIDAttrVal.Str())
+						hwNameAttrVal, ok := dp.Attributes().Get("hw.name")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.name-val", hwNameAttrVal.Str())
+						hwSensorLocationAttrVal, ok := dp.Attributes().Get("hw.sensor_location")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.sensor_location-val", hwSensorLocationAttrVal.Str())
+						hwParentAttrVal, ok := dp.Attributes().Get("hw.parent")
+						assert.True(t, ok)
+						assert.Equal(t, "hw.parent-val", hwParentAttrVal.Str())
+						hwLimitTypeAttrVal, ok := dp.Attributes().Get("hw.limit_type")
+						assert.True(t, ok)
+						assert.Equal(t, "high.critical", hwLimitTypeAttrVal.Str())
+					} else {
+						assert.False(t, validatedMetrics["hw.voltage.limit"], "Found a duplicate in the metrics slice: hw.voltage.limit")
+						validatedMetrics["hw.voltage.limit"] = true
+						assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+						assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+						assert.Equal(t, "Voltage limit in Volts.", mi.Description())
+						assert.Equal(t, "V", mi.Unit())
+						dp := mi.Gauge().DataPoints().At(0)
+						assert.Equal(t, start, dp.StartTimestamp())
+						assert.Equal(t, ts, dp.Timestamp())
+						assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+						switch aggMap["hw.voltage.limit"] {
+						case "sum":
+							assert.InDelta(t, float64(4), dp.DoubleValue(), 0.01)
+						case "avg":
+							assert.InDelta(t, float64(2), dp.DoubleValue(), 0.01)
+						case "min":
+							assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+						case "max":
+							assert.InDelta(t, float64(3), dp.DoubleValue(), 0.01)
+						}
+						_, ok := dp.Attributes().Get("hw.id")
+						assert.True(t, ok)
+						_, ok = dp.Attributes().Get("hw.name")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.sensor_location")
+						assert.False(t, ok)
+						_, ok = dp.Attributes().Get("hw.limit_type")
+						assert.False(t, ok)
+					}
 				case "system.power.ac.online":
 					assert.False(t, validatedMetrics["system.power.ac.online"], "Found a duplicate in the metrics slice: system.power.ac.online")
 					validatedMetrics["system.power.ac.online"] = true
@@ -247,6 +1577,50 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
 					assert.Equal(t, int64(1), dp.IntValue())
+				case "system.power.battery.charge":
+					assert.False(t, validatedMetrics["system.power.battery.charge"], "Found a duplicate in the metrics slice: system.power.battery.charge")
+					validatedMetrics["system.power.battery.charge"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Remaining fraction of the charge of all batteries together.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+				case "system.power.battery.charge_state":
+					assert.False(t, validatedMetrics["system.power.battery.charge_state"], "Found a duplicate in the metrics slice: system.power.battery.charge_state")
+					validatedMetrics["system.power.battery.charge_state"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Whether the batteries together are in the state, 1 or 0.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					hwBatteryStateAttrVal, ok := dp.Attributes().Get("hw.battery.state")
+					assert.True(t, ok)
+					assert.Equal(t, "charging", hwBatteryStateAttrVal.Str())
+				case "system.power.battery.time_left":
+					assert.False(t, validatedMetrics["system.power.battery.time_left"], "Found a duplicate in the metrics slice: system.power.battery.time_left")
+					validatedMetrics["system.power.battery.time_left"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Time left before the batteries together are charged or discharged.", mi.Description())
+					assert.Equal(t, "s", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					hwBatteryStateAttrVal, ok := dp.Attributes().Get("hw.battery.state")
+					assert.True(t, ok)
+					assert.Equal(t, "charging", hwBatteryStateAttrVal.Str())
 				}
 			}
 		})

@@ -1,0 +1,53 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"context"
+	"strings"
+)
+
+// raplZone is what is known of a zone of RAPL.
+type raplZone struct {
+	EnergyZone
+	got    bool
+	energy []byte // the path of the file, ending in NUL
+}
+
+// EnergyZones appends the zones of the host of which energy is counted to dst
+// (/sys/class/powercap): on x86 those of RAPL. Only root or who has
+// CAP_DAC_READ_SEARCH may read the counters, since they tell what others
+// compute (CVE-2020-8694); for anybody else there are none. What was read is
+// answered also when the error, which names the files, is not nil.
+func (h *Host) EnergyZones(ctx context.Context, dst []EnergyZone) ([]EnergyZone, error) {
+	zones, err := askAll(ctx, h, &h.sensors.rapl, func(*raplZone) {})
+	names := map[string]string{}
+	for _, m := range zones {
+		names[m.name] = m.what.Name
+	}
+	for _, m := range zones {
+		z := &m.what
+		if !z.got {
+			continue
+		}
+		// intel-rapl:0:1 is part of intel-rapl:0.
+		z.Parent = names[m.name[:strings.LastIndexByte(m.name, ':')]]
+		dst = append(dst, z.EnergyZone)
+	}
+	return dst, err
+}
+
+func askRAPL(m *member[raplZone]) {
+	z := &m.what
+	if !m.known {
+		m.locate()
+		*z = raplZone{energy: append([]byte(nil), m.file("energy_uj")...)}
+		keep(&z.Name, m.line("name"))
+		if n, ok := m.value(m.file("max_energy_range_uj")); ok && n > 0 {
+			z.Max = uint64(n)
+		}
+	}
+	n, ok := m.value(z.energy)
+	z.Energy, z.got = uint64(max(n, 0)), ok && n >= 0
+}

@@ -1,0 +1,391 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package platform
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/hostscope/hostscope/platform/internal/sysfs"
+)
+
+// sensors are the classes of devices that measure something.
+type sensors struct {
+	supplies deviceClass[supply]
+	chips    deviceClass[chip]
+	zones    deviceClass[zone]
+	rapl     deviceClass[raplZone]
+	unread   map[string]int
+}
+
+func newSensors() sensors {
+	return sensors{
+		supplies: deviceClass[supply]{name: "power_supply", ask: askSupply},
+		chips:    deviceClass[chip]{name: "hwmon", prefix: "hwmon", ask: askChip},
+		zones:    deviceClass[zone]{name: "thermal", prefix: "thermal_zone", ask: askZone},
+		rapl:     deviceClass[raplZone]{name: "powercap", prefix: "intel-rapl:", ask: askRAPL},
+		unread:   map[string]int{},
+	}
+}
+
+// count counts what a device did not tell.
+func (s *sensors) count(errno unix.Errno, n int) {
+	name := unix.ErrnoName(errno)
+	if c := class(errno); c != 0 {
+		name = c.Class()
+	}
+	s.unread[name] += n
+}
+
+// Unread takes what devices that were there did not tell since the last call:
+// the number of their files by class of error, or by the name of an errno that
+// has none, such as EIO or ENODATA. A sensor that is switched off and a
+// device that sleeps answer so; no value of theirs was got.
+func (h *Host) Unread() map[string]int {
+	if len(h.sensors.unread) == 0 {
+		return nil
+	}
+	unread := h.sensors.unread
+	h.sensors.unread = map[string]int{}
+	return unread
+}
+
+// Sensors appends what the sensors of the host measure, as far as it is wanted,
+// to dst: those of hwmon chips (/sys/class/hwmon), and thermal zones
+// (/sys/class/thermal) that no chip tells of. The chips of power supplies are
+// left out: see [Host.PowerSupplies]. Sensors of which nothing was got are left
+// out. What was read is answered also when the error, which names the files or
+// the devices, is not nil; see [Host.Unread] for what a device does not tell.
+func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest) ([]Sensor, error) {
+	s := &h.sensors
+	chips, err := askAll(ctx, h, &s.chips, func(c *chip) { c.want = want })
+	fresh := s.chips.changed
+	for _, m := range chips {
+		fresh = fresh || m.what.id == ""
+	}
+	if fresh {
+		nameChips(chips)
+	}
+	for _, m := range chips {
+		for i := range m.what.channels {
+			if c := &m.what.channels[i]; c.Got != 0 {
+				dst = append(dst, c.Sensor)
+			}
+		}
+	}
+	if want[SensorTemperature] == 0 {
+		return dst, err
+	}
+	zones, zerr := askAll(ctx, h, &s.zones, func(z *zone) {
+		z.want = want[SensorTemperature]
+		z.told = z.toldBy(chips)
+	})
+	nameZones(zones, chips)
+	for _, m := range zones {
+		if z := &m.what; !z.told && z.Got != 0 {
+			dst = append(dst, z.Sensor)
+		}
+	}
+	return dst, errors.Join(err, zerr)
+}
+
+// chip is what is known of a hwmon device.
+type chip struct {
+	driver   string
+	path     string // in the tree of devices
+	id       string
+	channels []channel
+	want     SensorRequest
+}
+
+// channel is one sensor of a chip, and its files by what they tell, which end
+// in NUL; nil for those that it has not.
+type channel struct {
+	Sensor
+	number uint64
+	files  [sysfs.NumSensorItems][]byte
+}
+
+// sensorKinds are the kinds by the beginning of the names of their files, and
+// the parts of a unit that the files count.
+var sensorKinds = map[string]struct {
+	kind SensorKind
+	unit float64
+}{
+	"temp": {SensorTemperature, 1e3}, "fan": {SensorFan, 1}, "in": {SensorVoltage, 1e3},
+	"curr": {SensorCurrent, 1e3}, "power": {SensorPower, 1e6}, "energy": {SensorEnergy, 1e6},
+}
+
+var units = func() (u [NumSensorKinds]float64) {
+	for _, k := range sensorKinds {
+		u[k.kind] = k.unit
+	}
+	return u
+}()
+
+func askChip(m *member[chip]) {
+	if !m.known {
+		findChannels(m)
+	}
+	for i := range m.what.channels {
+		c := &m.what.channels[i]
+		c.Got = 0
+		if want := m.what.want[c.Kind]; want != 0 {
+			m.measure(c, want)
+		}
+	}
+}
+
+// findChannels looks for what a chip has. Before Linux 3.13 or so its files
+// were those of the device that it is on.
+func findChannels(m *member[chip]) {
+	c := &m.what
+	*c = chip{want: c.want, path: m.locate()}
+	if strings.Contains(c.path, "/power_supply/") {
+		return // of which another reading tells the same (power_supply_hwmon.c)
+	}
+	dir := m.home
+	m.names(dir, func(name []byte) { c.add(dir, name) })
+	folder := ""
+	if len(c.channels) == 0 {
+		folder = "device/"
+		dir += "/device"
+		m.names(dir, func(name []byte) { c.add(dir, name) })
+	}
+	for _, file := range [...]string{folder + "name", "device/name"} {
+		if c.driver == "" {
+			keep(&c.driver, bytes.TrimSpace(m.line(file)))
+		}
+	}
+	c.driver = cmp.Or(c.driver, m.name)
+	c.channels = slices.DeleteFunc(c.channels, func(c channel) bool { return !c.tells() })
+	slices.SortFunc(c.channels, func(a, b channel) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.number, b.number), strings.Compare(a.Name, b.Name))
+	})
+	for i := range c.channels {
+		ch := &c.channels[i]
+		ch.Driver = c.driver
+		if ch.files[sysfs.SensorLabel] != nil {
+			keep(&ch.Label, m.line(folder+ch.Name+"_label"))
+			ch.Label = strings.TrimSpace(ch.Label)
+		}
+	}
+}
+
+// tells tells whether a channel has a value or an alarm: one may have the alarm
+// only, as that of the Raspberry Pi for too low a voltage has.
+func (c *channel) tells() bool {
+	for item := range sysfs.NumSensorItems {
+		if c.files[item] != nil && (item == sysfs.SensorInput || item == sysfs.SensorAverage || alarms[item] != HealthUnknown) {
+			return true
+		}
+	}
+	return false
+}
+
+// add takes a name in the folder of a chip.
+func (c *chip) add(dir string, name []byte) {
+	sensor, prefix, number, item, ok := sysfs.SensorFile(name)
+	k, known := sensorKinds[string(prefix)]
+	if !ok || !known {
+		return
+	}
+	i := slices.IndexFunc(c.channels, func(c channel) bool { return c.Name == string(sensor) })
+	if i < 0 {
+		i = len(c.channels)
+		c.channels = append(c.channels, channel{number: number, Sensor: Sensor{Name: string(sensor), Kind: k.kind}})
+	}
+	c.channels[i].files[item] = append([]byte(dir+"/"+string(name)), 0)
+}
+
+// measure reads a sensor.
+func (m *member[T]) measure(c *channel, want SensorFields) {
+	unit := units[c.Kind]
+	// What a sensor without a connection measures is not to be trusted.
+	fault := -1
+	if want&(SensorValue|SensorHealth) != 0 {
+		fault = m.flag(c.files[sysfs.SensorFault])
+	}
+	file := c.files[sysfs.SensorInput]
+	if file == nil {
+		file = c.files[sysfs.SensorAverage]
+	}
+	if want&SensorValue != 0 && fault <= 0 && file != nil {
+		if n, ok := m.value(file); ok && measured(c.Kind, n) {
+			c.Value = float64(n) / unit
+			c.Got |= SensorValue
+		}
+	}
+	if want&SensorHealth != 0 {
+		want |= SensorLimits // which the alarms are about
+	}
+	for _, l := range [...]struct {
+		field SensorFields
+		item  sysfs.SensorItem
+		at    *float64
+	}{
+		{SensorMin, sysfs.SensorMin, &c.Min},
+		{SensorMax, sysfs.SensorMax, &c.Max},
+		{SensorLowCritical, sysfs.SensorLowCrit, &c.LowCritical},
+		{SensorCritical, sysfs.SensorCrit, &c.Critical},
+	} {
+		if file := c.files[l.item]; file != nil && want&l.field != 0 {
+			if n, ok := m.value(file); ok && limits(c.Kind, l.field, n) {
+				*l.at = float64(n) / unit
+				c.Got |= l.field
+			}
+		}
+	}
+	// With no upper limit set a lower one of 0 is not either.
+	for _, l := range [...]struct {
+		low, high SensorFields
+		item      sysfs.SensorItem
+		at        float64
+	}{{SensorMin, SensorMax, sysfs.SensorMax, c.Min}, {SensorLowCritical, SensorCritical, sysfs.SensorCrit, c.LowCritical}} {
+		if c.Got.Has(l.low) && l.at == 0 && want&l.high != 0 && c.files[l.item] != nil && !c.Got.Has(l.high) {
+			c.Got &^= l.low
+		}
+	}
+	if want&SensorHealth != 0 {
+		m.health(c, fault)
+	}
+}
+
+// health is what the alarms of a chip say of a sensor.
+func (m *member[T]) health(c *channel, fault int) {
+	worst := HealthUnknown
+	if fault == 0 {
+		worst = HealthGood
+	} else if fault > 0 {
+		worst = HealthFailed
+	}
+	for item, bad := range alarms {
+		if bad == HealthUnknown || c.idle(sysfs.SensorItem(item)) {
+			continue
+		}
+		switch m.flag(c.files[item]) {
+		case 1:
+			worst = max(worst, bad)
+		case 0:
+			worst = max(worst, HealthGood)
+		}
+	}
+	if c.Kind == SensorFan && worst == HealthDegraded && c.Got.Has(SensorValue) && c.Value == 0 {
+		worst = HealthFailed // it should turn and does not
+	}
+	if c.Health = worst; worst != HealthUnknown {
+		c.Got |= SensorHealth
+	}
+}
+
+// alarms are the files that say that something is wrong, and how bad that is;
+// a fault is none, it is told apart.
+var alarms = [sysfs.NumSensorItems]Health{
+	sysfs.SensorAlarm: HealthDegraded, sysfs.SensorMinAlarm: HealthDegraded, sysfs.SensorMaxAlarm: HealthDegraded,
+	sysfs.SensorLowCritAlarm: HealthFailed, sysfs.SensorCritAlarm: HealthFailed, sysfs.SensorEmergencyAlarm: HealthFailed,
+}
+
+// idle tells whether an alarm is about a limit that nobody has set. Chips on
+// mainboards ring for ever where the voltage or the temperature is above 0.
+func (c *channel) idle(alarm sysfs.SensorItem) bool {
+	unset := func(item sysfs.SensorItem, field SensorFields) bool { return c.files[item] != nil && !c.Got.Has(field) }
+	switch alarm {
+	case sysfs.SensorAlarm, sysfs.SensorMaxAlarm:
+		if c.Kind == SensorFan && alarm == sysfs.SensorAlarm {
+			return unset(sysfs.SensorMin, SensorMin)
+		}
+		return unset(sysfs.SensorMax, SensorMax)
+	case sysfs.SensorMinAlarm:
+		return unset(sysfs.SensorMin, SensorMin)
+	case sysfs.SensorCritAlarm:
+		return unset(sysfs.SensorCrit, SensorCritical)
+	case sysfs.SensorLowCritAlarm:
+		return unset(sysfs.SensorLowCrit, SensorLowCritical)
+	}
+	return false
+}
+
+// flag reads a file that says yes, 1, or no, 0. Where it does not or there is
+// none, it is -1.
+func (m *member[T]) flag(file []byte) int {
+	if file == nil {
+		return -1
+	}
+	n, ok := m.value(file)
+	switch {
+	case !ok:
+		return -1
+	case n != 0:
+		return 1
+	}
+	return 0
+}
+
+// absoluteZero in millidegrees, as far as those who round kelvins agree.
+const absoluteZero = -273_000
+
+// measured tells whether a number can have been measured.
+func measured(kind SensorKind, n int64) bool {
+	switch kind {
+	case SensorTemperature:
+		return n > absoluteZero // firmware says 0 K for unknown
+	case SensorFan:
+		return n >= 0 && n != 0xffff // a register of 16 bits that says -1
+	case SensorEnergy:
+		return n >= 0
+	case SensorPower:
+		const acpiUnknown = 0xffffffff // mW, of a power meter of ACPI 6.5, 10.4.1
+		return n != acpiUnknown*1000
+	}
+	return true
+}
+
+// limits tells whether a number can be a limit that somebody has set. An
+// upper one of 0 is that of a chip that nobody has programmed; NVMe drives say
+// 0 K for no lower and 65,535 K for no upper limit.
+func limits(kind SensorKind, field SensorFields, n int64) bool {
+	const most = 65_000_000
+	upper := field&(SensorMax|SensorCritical) != 0
+	switch kind {
+	case SensorTemperature:
+		return n > absoluteZero && n < most && (!upper || n > 0)
+	case SensorFan:
+		return n > 0
+	}
+	return !upper || n != 0
+}
+
+// nameChips gives each chip its ID: of those that would have the same one, all
+// but the first have the whole path in it.
+func nameChips(chips []*member[chip]) {
+	sorted := slices.SortedFunc(slices.Values(chips), func(a, b *member[chip]) int {
+		return cmp.Or(strings.Compare(a.what.path, b.what.path), strings.Compare(a.name, b.name))
+	})
+	taken := map[string]bool{}
+	for _, m := range sorted {
+		c := &m.what
+		id := chipID(c.driver, c.path)
+		if c.path == "" && c.driver != m.name {
+			id += "-" + m.name // it has no place
+		}
+		if taken[id] {
+			id = c.driver + "-" + strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(c.path, "devices/"), "/"+m.name), "/hwmon")
+		}
+		taken[id] = true
+		if c.id == id {
+			continue
+		}
+		keep(&c.id, []byte(id))
+		for i := range c.channels {
+			ch := &c.channels[i]
+			ch.Chip, ch.ID = c.id, c.id+"/"+ch.Name
+		}
+	}
+}
