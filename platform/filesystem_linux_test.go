@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -121,9 +122,12 @@ func TestFilesystemsSilent(t *testing.T) {
 	tr.write("proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /slow rw - ext4 /dev/sda2 rw\n3 1 8:3 / /dead rw - ext4 /dev/sda3 rw\n")
 	synctest.Test(t, func(t *testing.T) {
 		answers := make(chan struct{})
+		var mu sync.Mutex
 		asked := map[string]int{}
 		h, err := Open(Root{Path: tr.dir}, Machine{Statfs: func(path string) (Statfs, error) {
+			mu.Lock()
 			asked[path]++
+			mu.Unlock()
 			switch path {
 			case "/slow":
 				time.Sleep(2 * time.Second)
