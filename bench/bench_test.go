@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 // TestWork runs the whole command and holds the peers to doing equal work.
 func TestWork(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, enterNamespace([]string{"-n", "30", "-rounds", "1", "-set", "default,all", "-markdown"}, &out))
+	require.NoError(t, enterNamespace([]string{"-n", "30", "-rounds", "1", "-set", "default,all,system", "-markdown"}, &out))
 	got := map[string][]string{}
 	set := ""
 	for line := range strings.Lines(out.String()) {
@@ -67,6 +67,9 @@ func TestWork(t *testing.T) {
 		assert.Less(t, number(set+ours, "system calls")*5, number(set+hostmetrics, "system calls"))
 		assert.Less(t, number(set+ours, "allocations")*3, number(set+hostmetrics, "allocations"))
 	}
+	assert.GreaterOrEqual(t, number("system "+ours, "points"), number("system "+hostmetrics, "points"))
+	assert.Less(t, number("system "+ours, "system calls")*5, number("system "+hostmetrics, "system calls"))
+	assert.Less(t, number("system "+ours, "allocations")*10, number("system "+hostmetrics, "allocations"))
 }
 
 func TestTable(t *testing.T) {
