@@ -333,7 +333,12 @@ func (fd *FD) setInfo(info *procfs.FDInfo) {
 	}
 	if info.Has&procfs.FDInfoTimer != 0 {
 		fd.TimeLeft, fd.Interval = info.TimeLeft.Seconds(), info.Interval.Seconds()
+		fd.Clock, fd.SetFlags = info.Clock, info.Settime
 		fd.Got |= FDTimer
+	}
+	if fd.Type == FDSignalfd && info.Has&procfs.FDInfoSignals != 0 {
+		fd.Signals = info.Signals
+		fd.Got |= FDSignals
 	}
 }
 

@@ -33,6 +33,9 @@ const (
 	ErrTimeoutExpired
 	// ErrMalformed: the kernel's answer is not what its documentation says.
 	ErrMalformed
+	// ErrInvalidArgument: nothing like it can be asked for.
+	// Also fs.ErrInvalid.
+	ErrInvalidArgument
 )
 
 // Error says in words what class this is.
@@ -50,6 +53,8 @@ func (e Error) Error() string {
 		return "timeout expired"
 	case ErrMalformed:
 		return "malformed"
+	case ErrInvalidArgument:
+		return "invalid argument"
 	}
 	return "unknown error"
 }
@@ -69,6 +74,8 @@ func (e Error) Class() string {
 		return "timeout_expired"
 	case ErrMalformed:
 		return "malformed"
+	case ErrInvalidArgument:
+		return "invalid_argument"
 	}
 	return "_OTHER"
 }
@@ -86,6 +93,8 @@ func (e Error) Is(target error) bool {
 		return target == fs.ErrPermission
 	case ErrTimeoutExpired:
 		return target == os.ErrDeadlineExceeded || target == context.DeadlineExceeded
+	case ErrInvalidArgument:
+		return target == fs.ErrInvalid
 	}
 	return false
 }

@@ -48,6 +48,7 @@ type Host struct {
 	disks   disks
 	mounts  mounts
 	sensors sensors
+	handles handles
 
 	sockets hostSockets
 	net     hostNetwork
@@ -103,7 +104,7 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 	if err := h.read("stat", func(b []byte) error { return procfs.Host(b, &h.stat) }); err != nil {
 		return s, err
 	}
-	s.Boot = time.Unix(h.stat.Boot, 0).UTC()
+	s.Boot = h.booted()
 	s.Activity = activity(&h.stat.Activity)
 	s.CPU.Total = cpuTimes(&h.stat.Total)
 	for i := range h.stat.CPUs {
@@ -185,10 +186,7 @@ func (h *Host) bootID() string {
 // Token names one process for its whole life, over all boots:
 // lx1.<boot>.<pid>.<start>. It is "" where the boot is not known.
 func (h *Host) Token(id ID) string {
-	if h.boot == "" {
-		return ""
-	}
-	return "lx1." + h.boot + "." + strconv.Itoa(int(id.PID)) + "." + strconv.FormatUint(id.Start, 10)
+	return Token{Boot: h.boot, ID: id}.String()
 }
 
 // Uptime is the time since boot, suspended time included (/proc/uptime).

@@ -29,10 +29,11 @@ func TestErrors(t *testing.T) {
 		{ErrAccessDenied, []error{fs.ErrPermission}, "access_denied"},
 		{ErrTimeoutExpired, []error{os.ErrDeadlineExceeded, context.DeadlineExceeded}, "timeout_expired"},
 		{ErrMalformed, nil, "malformed"},
+		{ErrInvalidArgument, []error{fs.ErrInvalid}, "invalid_argument"},
 	} {
 		for _, target := range []error{
-			ErrNotSupported, ErrNoSuchProcess, ErrZombieProcess, ErrAccessDenied, ErrTimeoutExpired, ErrMalformed,
-			errors.ErrUnsupported, fs.ErrNotExist, os.ErrProcessDone, fs.ErrPermission, os.ErrDeadlineExceeded, context.DeadlineExceeded,
+			ErrNotSupported, ErrNoSuchProcess, ErrZombieProcess, ErrAccessDenied, ErrTimeoutExpired, ErrMalformed, ErrInvalidArgument,
+			errors.ErrUnsupported, fs.ErrNotExist, os.ErrProcessDone, fs.ErrPermission, fs.ErrInvalid, os.ErrDeadlineExceeded, context.DeadlineExceeded,
 		} {
 			want := target == error(c.err) || slices.Contains(c.is, target)
 			assert.Equal(t, want, errors.Is(c.err, target), "%v is %v", c.err, target)

@@ -213,7 +213,9 @@ type More struct {
 	Voluntary, Involuntary uint64
 	ThreadList             []Thread // ascending ID
 
-	Environment      []EnvVar // those asked for in Request.Environment, in that order
+	// Those asked for in Request.Environment, in that order, and with
+	// EnvironmentNames the others behind them.
+	Environment      []EnvVar
 	EnvironmentCount int
 	// Footprint is the memory of all mappings together; of its other fields
 	// none holds a value.
@@ -310,7 +312,8 @@ const (
 	FDTarget                        // TargetPID
 	FDPending                       // Pending
 	FDWatches                       // Watches
-	FDTimer                         // TimeLeft, Interval
+	FDTimer                         // TimeLeft, Interval, Clock, SetFlags
+	FDSignals                       // Signals
 )
 
 // Has tells whether every field of want is in the set.
@@ -335,6 +338,9 @@ type FD struct {
 	Watches      int32  // descriptors in an epoll
 	TimeLeft     float64
 	Interval     float64 // seconds; 0: not armed, one shot
+	Clock        int32   // of a timer, of clock_gettime(2)
+	SetFlags     uint32  // of timerfd_settime(2)
+	Signals      uint64  // of a signalfd: bit 0 is signal 1
 }
 
 // Transport is the kind of a connection.
@@ -424,6 +430,8 @@ type Request struct {
 	DetailInterval, DetailBudget time.Duration
 	// Environment names the variables whose values are wanted.
 	Environment []string
+	// EnvironmentNames adds all other variables, without their values.
+	EnvironmentNames bool
 }
 
 // Tally counts, for one snapshot, what was asked for and not got. A field

@@ -81,20 +81,22 @@ type table struct {
 	done        uint32 // sources that were read of this process
 	main        counts // of its main thread
 	environment []string
-	detail      detail
-	tids        []int32
-	counts      []threadCounts
-	accounted   bool // of the threads it is known how long they waited
-	numbers     []int32
-	fdPath      []byte
-	mappings    procfs.Mappings
-	fdinfo      procfs.FDInfo
-	arguments   procfs.Arguments
-	environ     procfs.Environ
-	inet        procfs.Inet
-	unix        procfs.Unix
-	ttys        ttys
-	sockets     sockets
+	// environmentNames: the names of the others are wanted too.
+	environmentNames bool
+	detail           detail
+	tids             []int32
+	counts           []threadCounts
+	accounted        bool // of the threads it is known how long they waited
+	numbers          []int32
+	fdPath           []byte
+	mappings         procfs.Mappings
+	fdinfo           procfs.FDInfo
+	arguments        procfs.Arguments
+	environ          procfs.Environ
+	inet             procfs.Inet
+	unix             procfs.Unix
+	ttys             ttys
+	sockets          sockets
 }
 
 // processes reads the process table.
@@ -104,7 +106,7 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 		return nil, err
 	}
 	t.turn, t.exhausted = (t.turn+1)%rotation, 0
-	t.environment = req.Environment
+	t.environment, t.environmentNames = req.Environment, req.EnvironmentNames
 	t.detail.begin(req)
 	old, next := t.processes, t.spare[:0]
 	for n, pid := range t.pids {
@@ -256,20 +258,25 @@ func (h *Host) leave() {
 // readProcess reads one process and answers false when it is not there or
 // cannot be told who it is.
 func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Request, s *Snapshot) bool {
-	t := &h.table
 	errno := h.enter(p, pid, req)
 	defer h.leave()
+	if errno != 0 {
+		h.failed(&s.Tally, nil, FieldState, "stat", errno)
+		return false
+	}
+	return h.readEntered(ctx, p, pid, req, s)
+}
 
+// readEntered is readProcess of one whose folder is entered.
+func (h *Host) readEntered(ctx context.Context, p *Process, pid int32, req Request, s *Snapshot) bool {
+	t := &h.table
 	var stat procfs.PIDStat
-	if errno == 0 {
-		var b []byte
-		b, errno = h.readCounts(t.file("stat"))
-		if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
-			errno = errMalformed
-		}
-		if errno == 0 && stat.Threads == 0 { // it is being reaped, and its counts are gone
-			errno = unix.ESRCH
-		}
+	b, errno := h.readCounts(t.file("stat"))
+	if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
+		errno = errMalformed
+	}
+	if errno == 0 && stat.Threads == 0 { // it is being reaped, and its counts are gone
+		errno = unix.ESRCH
 	}
 	if errno != 0 {
 		h.failed(&s.Tally, nil, FieldState, "stat", errno)

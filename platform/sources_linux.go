@@ -5,6 +5,7 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -354,6 +355,9 @@ func (h *Host) readIOPriority(p *Process, want Fields) (Fields, unix.Errno) {
 	return want, 0
 }
 
+// maxVariables bounds the names that are kept of an environment.
+const maxVariables = 1024
+
 // readEnvironment reads the environment as it was at the exec, in whole or
 // until the process wrote over it.
 func (h *Host) readEnvironment(p *Process, want Fields) (Fields, unix.Errno) {
@@ -365,18 +369,20 @@ func (h *Host) readEnvironment(p *Process, want Fields) (Fields, unix.Errno) {
 		m.EnvironmentCount++
 		wanted := slices.Contains(h.table.environment, string(name))
 		known := func(v EnvVar) bool { return v.Name == string(name) }
+		wanted = wanted || h.table.environmentNames && len(m.Environment) < maxVariables
 		if wanted && !slices.ContainsFunc(m.Environment, known) { // getenv(3) finds the first too
 			v := EnvVar{}
 			keep(&v.Name, name)
-			keep(&v.Value, value)
+			if slices.Contains(h.table.environment, v.Name) {
+				keep(&v.Value, value)
+			}
 			m.Environment = append(m.Environment, v)
 		}
 	}
 	errno := h.stream("environ", func(b []byte) bool { vars.Feed(b); return true })
 	vars.End()
-	slices.SortFunc(m.Environment, func(a, b EnvVar) int {
-		return slices.Index(h.table.environment, a.Name) - slices.Index(h.table.environment, b.Name)
-	})
+	rank := func(name string) uint { return uint(slices.Index(h.table.environment, name)) } // -1 is the last
+	slices.SortStableFunc(m.Environment, func(a, b EnvVar) int { return cmp.Compare(rank(a.Name), rank(b.Name)) })
 	return want, errno
 }
 

@@ -93,6 +93,9 @@ type FDInfo struct {
 	Pending  uint64        // expirations of a timer not read yet, or value of an eventfd
 	TimeLeft time.Duration // of a timer; 0 where it is not armed
 	Interval time.Duration // of a timer; 0 where it runs once
+	Clock    int32         // of a timer, of clock_gettime(2)
+	Settime  uint32        // flags of timerfd_settime(2)
+	Signals  uint64        // of a signalfd: bit 0 is signal 1
 
 	records         parse.Records
 	position, flags bool
@@ -107,7 +110,8 @@ const (
 	FDInfoPID     FDInfoLines = 1 << iota // 5.2: and the process is there
 	FDInfoWatches                         // 3.8: there is at least one
 	FDInfoPending                         // of an eventfd 3.8, of a timerfd 3.17
-	FDInfoTimer                           // 3.17: TimeLeft and Interval
+	FDInfoTimer                           // 3.17: TimeLeft, Interval, Clock and Settime
+	FDInfoSignals                         // 3.8: of a signalfd
 )
 
 // maxFDInfoLine is longer than the lines that are read.
@@ -180,6 +184,18 @@ func (i *FDInfo) line(b []byte) (ok bool) {
 	case "eventfd-count":
 		n, rest, ok := parse.Hex(value)
 		i.Pending, i.Has = clamp(n), i.Has|FDInfoPending
+		return ok && len(rest) == 0
+	case "clockid":
+		n, ok := parse.Only(value)
+		i.Clock = int32(n)
+		return ok && n >= math.MinInt32 && n <= math.MaxInt32
+	case "settime flags":
+		n, rest, ok := parse.Octal(value)
+		i.Settime = uint32(n)
+		return ok && n <= math.MaxUint32 && len(rest) == 0
+	case "sigmask":
+		n, rest, ok := parse.Hex(value)
+		i.Signals, i.Has = n, i.Has|FDInfoSignals
 		return ok && len(rest) == 0
 	case "it_value":
 		i.TimeLeft, ok = timespec(value)

@@ -18,15 +18,16 @@ import (
 
 // Recorded on Linux 6.18.44.
 const (
-	epollInfo   = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t1039\ntfd:        5 events:       1c data:                5  pos:0 ino:5c777 sdev:f\ntfd:        4 events:       1f data:                4  pos:0 ino:5c777 sdev:f\n"
-	eventfdInfo = "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1039\neventfd-count:               1a\neventfd-id: 2\neventfd-semaphore: 0\n"
-	timerfdInfo = "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1039\nclockid: 1\nticks: 0\nsettime flags: 00\nit_value: (999, 976874103)\nit_interval: (5, 500000000)\n"
-	inotifyInfo = "pos:\t0\nflags:\t00\nmnt_id:\t17\nino:\t1039\ninotify wd:1 ino:3c4a3 sdev:fe00000 mask:2 ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:a3c4030000000000\n"
-	pidfdInfo   = "pos:\t0\nflags:\t02000002\nmnt_id:\t4\nino:\t141527\nPid:\t11693\nNSpid:\t11693\n"
-	goneInfo    = "pos:\t0\nflags:\t02000002\nmnt_id:\t4\nino:\t141634\nPid:\t-1\nNSpid:\t-1\n"
-	fileInfo    = "pos:\t3\nflags:\t02100001\nmnt_id:\t27\nino:\t9994310\n"
-	fanInfo     = "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1039\nfanotify flags:0 event-flags:8000\n"
-	uringInfo   = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t378753\nSqMask:\t0x3\nSqHead:\t0\nUserBufs:\t0\nPollList:\nCqOverflowList:\nNAPI:\tdisabled\n"
+	epollInfo    = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t1039\ntfd:        5 events:       1c data:                5  pos:0 ino:5c777 sdev:f\ntfd:        4 events:       1f data:                4  pos:0 ino:5c777 sdev:f\n"
+	eventfdInfo  = "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1039\neventfd-count:               1a\neventfd-id: 2\neventfd-semaphore: 0\n"
+	timerfdInfo  = "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1039\nclockid: 1\nticks: 0\nsettime flags: 00\nit_value: (999, 976874103)\nit_interval: (5, 500000000)\n"
+	signalfdInfo = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t1039\nsigmask:\t0000000000004002\n"
+	inotifyInfo  = "pos:\t0\nflags:\t00\nmnt_id:\t17\nino:\t1039\ninotify wd:1 ino:3c4a3 sdev:fe00000 mask:2 ignored_mask:0 fhandle-bytes:8 fhandle-type:1 f_handle:a3c4030000000000\n"
+	pidfdInfo    = "pos:\t0\nflags:\t02000002\nmnt_id:\t4\nino:\t141527\nPid:\t11693\nNSpid:\t11693\n"
+	goneInfo     = "pos:\t0\nflags:\t02000002\nmnt_id:\t4\nino:\t141634\nPid:\t-1\nNSpid:\t-1\n"
+	fileInfo     = "pos:\t3\nflags:\t02100001\nmnt_id:\t27\nino:\t9994310\n"
+	fanInfo      = "pos:\t0\nflags:\t02\nmnt_id:\t17\nino:\t1039\nfanotify flags:0 event-flags:8000\n"
+	uringInfo    = "pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t378753\nSqMask:\t0x3\nSqHead:\t0\nUserBufs:\t0\nPollList:\nCqOverflowList:\nNAPI:\tdisabled\n"
 )
 
 func TestFDInfo(t *testing.T) {
@@ -44,19 +45,24 @@ func TestFDInfo(t *testing.T) {
 		"io_uring": {uringInfo, FDInfo{Flags: 0o2000002}},
 		"timerfd": {timerfdInfo, FDInfo{
 			Flags: 2, Has: FDInfoPending | FDInfoTimer,
-			TimeLeft: 999976874103 * time.Nanosecond, Interval: 5500 * time.Millisecond,
+			TimeLeft: 999976874103 * time.Nanosecond, Interval: 5500 * time.Millisecond, Clock: 1,
 		}},
+		"timerfd of another clock": {strings.NewReplacer("clockid: 1", "clockid: 8", "flags: 00", "flags: 03").Replace(timerfdInfo), FDInfo{
+			Flags: 2, Has: FDInfoPending | FDInfoTimer,
+			TimeLeft: 999976874103 * time.Nanosecond, Interval: 5500 * time.Millisecond, Clock: 8, Settime: 3,
+		}},
+		"signalfd": {signalfdInfo, FDInfo{Flags: 0o2000002, Has: FDInfoSignals, Signals: 1<<1 | 1<<14}},
 		"timerfd not armed": {
 			strings.NewReplacer("ticks: 0", "ticks: 12", "(999, 976874103)", "(0, 0)", "(5, 500000000)", "(0, 0)").Replace(timerfdInfo),
-			FDInfo{Flags: 2, Has: FDInfoPending | FDInfoTimer, Pending: 12},
+			FDInfo{Flags: 2, Has: FDInfoPending | FDInfoTimer, Pending: 12, Clock: 1},
 		},
 		"timerfd in 292 years": {
 			strings.Replace(timerfdInfo, "(999, 976874103)", "(9223372036, 854775807)", 1),
-			FDInfo{Flags: 2, Has: FDInfoPending | FDInfoTimer, TimeLeft: math.MaxInt64, Interval: 5500 * time.Millisecond},
+			FDInfo{Flags: 2, Has: FDInfoPending | FDInfoTimer, TimeLeft: math.MaxInt64, Interval: 5500 * time.Millisecond, Clock: 1},
 		},
 		// write(2) and TFD_IOC_SET_TICKS set these to what they like.
 		"eventfd full":          {strings.Replace(eventfdInfo, "              1a", "fffffffffffffffe", 1), FDInfo{Flags: 2, Has: FDInfoPending, Pending: math.MaxInt64}},
-		"timerfd ticks":         {strings.Replace(timerfdInfo, "ticks: 0", "ticks: 18446744073709551615", 1), FDInfo{Flags: 2, Has: FDInfoPending | FDInfoTimer, Pending: math.MaxInt64, TimeLeft: 999976874103, Interval: 5500 * time.Millisecond}},
+		"timerfd ticks":         {strings.Replace(timerfdInfo, "ticks: 0", "ticks: 18446744073709551615", 1), FDInfo{Flags: 2, Has: FDInfoPending | FDInfoTimer, Pending: math.MaxInt64, TimeLeft: 999976874103, Interval: 5500 * time.Millisecond, Clock: 1}},
 		"pidfd out of sight":    {strings.Replace(pidfdInfo, "Pid:\t11693", "Pid:\t0", 1), FDInfo{Flags: 0o2000002}},
 		"Linux 3.2":             {"pos:\t9223372036854775807\nflags:\t0100000\n", FDInfo{Position: math.MaxInt64, Flags: 0o100000}},
 		"position of /dev/mem":  {"pos:\t-4096\nflags:\t02\n", FDInfo{Position: -4096, Flags: 2}},
@@ -88,7 +94,7 @@ func fdinfo(b []byte, i *FDInfo) error {
 
 // known is the part of FDInfo that callers see.
 func known(i FDInfo) FDInfo {
-	return FDInfo{Has: i.Has, Position: i.Position, Flags: i.Flags, PID: i.PID, Watches: i.Watches, Pending: i.Pending, TimeLeft: i.TimeLeft, Interval: i.Interval}
+	return FDInfo{Has: i.Has, Position: i.Position, Flags: i.Flags, PID: i.PID, Watches: i.Watches, Pending: i.Pending, TimeLeft: i.TimeLeft, Interval: i.Interval, Clock: i.Clock, Settime: i.Settime, Signals: i.Signals}
 }
 
 func TestFDInfoMalformed(t *testing.T) {
@@ -96,6 +102,7 @@ func TestFDInfoMalformed(t *testing.T) {
 		"", "pos:\t0\n", "flags:\t02\n", "pos:\tx\nflags:\t02\n", "pos:\t0\nflags:\t08\n", "pos:\t0\nflags:\t\n", "pos:\t9223372036854775808\nflags:\t02\n",
 		"pos:\t0\nflags:\t02\nino", fileInfo[:len(fileInfo)-1],
 		strings.Replace(eventfdInfo, "1a", "1g", 1), strings.Replace(eventfdInfo, "              1a", "11111111111111111", 1),
+		strings.Replace(timerfdInfo, "clockid: 1", "clockid: x", 1), strings.Replace(timerfdInfo, "flags: 00", "flags: 08", 1), strings.Replace(signalfdInfo, "4002", "400g", 1),
 		strings.Replace(timerfdInfo, "ticks: 0", "ticks: -1", 1), strings.Replace(timerfdInfo, "(999, 976874103)", "(999, 1000000000)", 1),
 		strings.Replace(timerfdInfo, "(999, 976874103)", "(9223372036, 854775808)", 1), strings.Replace(timerfdInfo, "(999, 976874103)", "(9223372037, 0)", 1),
 		strings.Replace(timerfdInfo, "(999, 976874103)", "(999 976874103)", 1), strings.Replace(timerfdInfo, "(5, 500000000)", "(5, 500000000", 1),

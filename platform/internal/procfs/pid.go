@@ -228,3 +228,20 @@ func Arg0(b []byte) []byte {
 }
 
 var nul = []byte{0}
+
+// ExitCode is the last field of /proc/PID/stat, the status that waitpid(2)
+// would give of a zombie (since Linux 3.5). The kernel shows 0 to who may not
+// know it.
+func ExitCode(b []byte) (uint32, error) {
+	const fields = 52 - 2 // behind the name
+	end := bytes.LastIndexByte(b, ')')
+	line, found := bytes.CutSuffix(b[end+1:], []byte{'\n'})
+	if end < 0 || !found || bytes.Count(line, []byte{' '}) < fields {
+		return 0, parse.ErrSyntax
+	}
+	n, ok := natural(line[bytes.LastIndexByte(line, ' ')+1:])
+	if !ok || n > math.MaxUint16 {
+		return 0, parse.ErrSyntax
+	}
+	return uint32(n), nil
+}

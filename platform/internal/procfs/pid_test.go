@@ -145,6 +145,23 @@ func TestIO(t *testing.T) {
 	}
 }
 
+func TestExitCode(t *testing.T) {
+	// A zombie that called exit(7), and what its end may be instead.
+	const zombie = "23298 (sh) 5) Z 23292 23254 18750 0 -1 4227084 63 75 1 0 0 0 0 0 20 0 1 0 77943 0 0 18446744073709551615 0 0 0 0 0 0 0 0 65538 1 0 0 17 1 0 0 0 0 0 0 0 0 0 0 0 0 1792\n"
+	for end, want := range map[string]uint32{"1792": 7 << 8, "0": 0, "9": 9, "134": 6 | 0x80, "65535": 65535} {
+		got, err := ExitCode([]byte(strings.Replace(zombie, " 1792\n", " "+end+"\n", 1)))
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	for _, in := range []string{
+		"", "\n", "1", "1 (a) Z\n", strings.TrimSuffix(zombie, "\n"), strings.Replace(zombie, " 1792", " 65536", 1), strings.Replace(zombie, " 1792", " -1", 1),
+		strings.Replace(zombie, " 1792", " ", 1), strings.Replace(zombie, " 1792", "", 1), strings.Replace(zombie, " 1792", " x", 1), strings.ReplaceAll(zombie, ")", ""),
+	} {
+		_, err := ExitCode([]byte(in))
+		assert.ErrorIs(t, err, parse.ErrSyntax, in)
+	}
+}
+
 func TestArg0(t *testing.T) {
 	assert.Equal(t, "sh", string(Arg0([]byte("sh\x00-c\x00true\x00"))))
 	assert.Equal(t, "postgres: writer", string(Arg0([]byte("postgres: writer"))))
@@ -221,6 +238,9 @@ func FuzzPID(f *testing.F) {
 		var io PIDIO
 		if IO(b, &io) == nil {
 			assert.LessOrEqual(t, max(io.ReadChars, io.WriteChars, io.ReadCalls, io.WriteCalls, io.ReadBytes, io.WriteBytes), uint64(math.MaxInt64))
+		}
+		if status, err := ExitCode(b); err == nil {
+			assert.LessOrEqual(t, status, uint32(math.MaxUint16))
 		}
 		_ = Arg0(b)
 		_ = Entries(b, binary.LittleEndian, func(name []byte) {
