@@ -6,12 +6,12 @@ package process
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/hostscope/hostscope/internal/match"
+	"github.com/hostscope/hostscope/internal/redact"
 	"github.com/hostscope/hostscope/scrapers/process/internal/metadata"
 )
 
@@ -151,17 +151,10 @@ func (b *Block) Validate() error {
 }
 
 // newRedactor compiles the patterns.
-func newRedactor(cfg *Redaction) (*redactor, error) {
-	r := new(redactor)
-	for _, pattern := range cfg.Patterns {
-		re, err := regexp.Compile(pattern)
-		if err == nil && re.MatchString("") {
-			err = errors.New("matches nothing at all, and so everywhere")
-		}
-		if err != nil {
-			return nil, fmt.Errorf("\"redaction::patterns\": %q: %w", pattern, err)
-		}
-		r.patterns = append(r.patterns, re)
+func newRedactor(cfg *Redaction) (*redact.Redactor, error) {
+	r, err := redact.New(cfg.Patterns)
+	if err != nil {
+		return nil, fmt.Errorf("\"redaction::patterns\": %w", err)
 	}
 	return r, nil
 }

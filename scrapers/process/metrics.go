@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hostscope/hostscope/internal/emit"
+	"github.com/hostscope/hostscope/internal/redact"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -43,7 +44,7 @@ type sample struct {
 	memory uint64                // of the host, in bytes; 0 for unknown
 
 	token    func(platform.ID) string
-	redactor *redactor
+	redactor *redact.Redactor
 
 	attrs []emit.Attr // room for those of a point
 	flags flagLists

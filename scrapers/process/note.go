@@ -85,7 +85,7 @@ func identity(s *sample) emit.Value {
 // told stands there too.
 func command(s *sample) emit.Value {
 	if s.note.argument.changed(hash(0).with(s.Command)) {
-		s.note.command = s.redactor.redactCommand(s.Command)
+		s.note.command = s.redactor.Command(s.Command)
 	}
 	return emit.StrValue(s.note.command)
 }
@@ -100,7 +100,7 @@ func arguments(s *sample) emit.Value {
 		now = now.with(arg)
 	}
 	if s.note.arguments.changed(now) {
-		s.note.args = listOf(s.redactor.redactArgs(s.Arguments))
+		s.note.args = listOf(s.redactor.Args(s.Arguments))
 	}
 	return emit.ListValue(s.note.args)
 }
@@ -140,7 +140,7 @@ func (s *sample) putEnvironment(to pcommon.Map) {
 		clear(n.variables)
 		n.variables = n.variables[:0]
 		for _, v := range s.More.Environment {
-			n.variables = append(n.variables, platform.EnvVar{Name: environmentVariables + "." + v.Name, Value: s.redactor.redactValue(v.Name, v.Value)})
+			n.variables = append(n.variables, platform.EnvVar{Name: environmentVariables + "." + v.Name, Value: s.redactor.Value(v.Name, v.Value)})
 		}
 	}
 	for _, v := range n.variables {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
+	"github.com/hostscope/hostscope/internal/redact"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -17,7 +18,7 @@ import (
 // it, and makes that again when it is another.
 func TestNoteHoldsNoSecrets(t *testing.T) {
 	p := &platform.Process{More: new(platform.More), Got: platform.AllFields}
-	s := &sample{Process: p, note: noteOf(p), redactor: new(redactor)}
+	s := &sample{Process: p, note: noteOf(p), redactor: new(redact.Redactor)}
 	scrape := func() (string, string, map[string]any) {
 		command(s)
 		arguments(s)

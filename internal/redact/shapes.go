@@ -1,7 +1,7 @@
 // Copyright The hostscope Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package process
+package redact
 
 import "strings"
 

@@ -1,9 +1,13 @@
 // Copyright The hostscope Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package process
+// Package redact hides what looks like a secret in the arguments and variables
+// of processes, for all that show them.
+package redact
 
 import (
+	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -14,19 +18,35 @@ import (
 // redacted stands for a secret.
 const redacted = "***"
 
-// redactor replaces what looks like a secret in arguments and variables. It
-// goes by the names of options and variables (redact_names.go), by how some
-// programs take their passwords (redact_programs.go) and by shapes, such as
-// that of a URL with a password (redact_shapes.go), in this order of weight:
+// Redactor replaces what looks like a secret in arguments and variables. It
+// goes by the names of options and variables (names.go), by how some
+// programs take their passwords (programs.go) and by shapes, such as
+// that of a URL with a password (shapes.go), in this order of weight:
 // rather too much is hidden than too little. What is read by eye only is no
 // secret to it: a password that stands alone, without a name, is not known.
-type redactor struct {
+type Redactor struct {
 	patterns []*regexp.Regexp // of the user
 }
 
-// redactArgs gives the arguments of a process (argv) without secrets, at most
+// New compiles the patterns of the user.
+func New(patterns []string) (*Redactor, error) {
+	r := new(Redactor)
+	for _, pattern := range patterns {
+		re, err := regexp.Compile(pattern)
+		if err == nil && re.MatchString("") {
+			err = errors.New("matches nothing at all, and so everywhere")
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%q: %w", pattern, err)
+		}
+		r.patterns = append(r.patterns, re)
+	}
+	return r, nil
+}
+
+// Args gives the arguments of a process (argv) without secrets, at most
 // platform.MaxArguments of at most platform.MaxArgument bytes.
-func (r *redactor) redactArgs(args []string) []string {
+func (r *Redactor) Args(args []string) []string {
 	args = args[:min(len(args), platform.MaxArguments)]
 	out := make([]string, len(args))
 	var s scan
@@ -42,15 +62,15 @@ func (r *redactor) redactArgs(args []string) []string {
 	return out
 }
 
-// redactCommand gives a first argument without secrets.
-func (r *redactor) redactCommand(arg string) string {
+// Command gives a first argument without secrets.
+func (r *Redactor) Command(arg string) string {
 	var s scan
 	return r.finish(s.text(hideShapes(clip(arg))))
 }
 
-// redactValue gives the value of a variable of the environment without
+// Value gives the value of a variable of the environment without
 // secrets.
-func (r *redactor) redactValue(name, value string) string {
+func (r *Redactor) Value(name, value string) string {
 	if isSecret(name, value) {
 		return redacted
 	}
@@ -60,7 +80,7 @@ func (r *redactor) redactValue(name, value string) string {
 
 // finish applies the patterns of the user, which therefore cannot take away
 // the names that the rules go by, and the bound of length.
-func (r *redactor) finish(s string) string {
+func (r *Redactor) finish(s string) string {
 	for _, pattern := range r.patterns {
 		s = pattern.ReplaceAllLiteralString(s, redacted)
 	}

@@ -1,7 +1,7 @@
 // Copyright The hostscope Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package process
+package redact
 
 import (
 	_ "embed"
@@ -48,7 +48,7 @@ func TestArgvOfTables(t *testing.T) {
 }
 
 func TestRedactArgs(t *testing.T) {
-	var r redactor
+	var r Redactor
 	lines := strings.Split(strings.TrimSpace(leaks), "\n")
 	require.GreaterOrEqual(t, len(lines), 2*60)
 	for i := 0; i < len(lines); i += 2 {
@@ -60,23 +60,23 @@ func TestRedactArgs(t *testing.T) {
 		}
 		in := argv(lines[i])
 		before := slices.Clone(in)
-		got := r.redactArgs(in)
+		got := r.Args(in)
 		assert.Equal(t, argv(want), got, lines[i])
-		assert.Equal(t, got, r.redactArgs(got), "twice")
+		assert.Equal(t, got, r.Args(got), "twice")
 		assert.Equal(t, before, in, "the arguments of the host are not touched")
 	}
 }
 
 func TestRedactArgsUnharmed(t *testing.T) {
-	var r redactor
+	var r Redactor
 	lines := strings.Split(strings.TrimSpace(harmless), "\n")
 	require.GreaterOrEqual(t, len(lines), 60)
 	for _, line := range lines {
-		assert.Equal(t, argv(line), r.redactArgs(argv(line)), line)
+		assert.Equal(t, argv(line), r.Args(argv(line)), line)
 	}
-	assert.Equal(t, []string{}, r.redactArgs(nil))
-	assert.Equal(t, []string{"", "", "--password", ""}, r.redactArgs([]string{"", "", "--password", ""}))
-	assert.Equal(t, []string{"", "--password", "", "x"}, r.redactArgs([]string{"", "--password", "", "x"}))
+	assert.Equal(t, []string{}, r.Args(nil))
+	assert.Equal(t, []string{"", "", "--password", ""}, r.Args([]string{"", "", "--password", ""}))
+	assert.Equal(t, []string{"", "--password", "", "x"}, r.Args([]string{"", "--password", "", "x"}))
 }
 
 // TestRedactCommand: a first argument is a path, or a title that may hold a
@@ -147,10 +147,10 @@ func TestRedactCommand(t *testing.T) {
 		"a -----BEGIN RSA PRIVATE KEY----- MII+/= -----END RSA PRIVATE KEY----- b": "a *** b",
 		"a -----BEGIN PRIVATE KEY-----\nMII\n":                                     "a ***",
 	} {
-		var r redactor
-		got := r.redactCommand(argument)
+		var r Redactor
+		got := r.Command(argument)
 		assert.Equal(t, want, got, argument)
-		assert.Equal(t, want, r.redactCommand(got), "twice")
+		assert.Equal(t, want, r.Command(got), "twice")
 	}
 }
 
@@ -193,8 +193,8 @@ func TestRedactValue(t *testing.T) {
 		if tt.value == "" {
 			want = ""
 		}
-		var r redactor
-		assert.Equal(t, want, r.redactValue(tt.name, tt.value), tt.name+"="+tt.value)
+		var r Redactor
+		assert.Equal(t, want, r.Value(tt.name, tt.value), tt.name+"="+tt.value)
 	}
 }
 
@@ -227,7 +227,7 @@ func TestNames(t *testing.T) {
 // TestRedactBounds: what is too long ends after a whole word, so that no piece
 // of a secret is left that is not known as one.
 func TestRedactBounds(t *testing.T) {
-	var r redactor
+	var r Redactor
 	word := strings.Repeat("x", platform.MaxArgument-20)
 	for in, want := range map[string]string{
 		" 345678 1234567890 x"[:19]:    " 345678 1234567890 ", // one byte less than the bound
@@ -246,9 +246,9 @@ func TestRedactBounds(t *testing.T) {
 			want = redacted // no word ends
 		}
 		// Not assert.Equal, which would print all of it.
-		got := r.redactCommand(in)
+		got := r.Command(in)
 		assert.True(t, want == got, "%q became %q", in[len(word):], got[min(len(got), len(word)):])
-		got = r.redactArgs([]string{"x", in})[1]
+		got = r.Args([]string{"x", in})[1]
 		assert.True(t, want == got, "%q became %q", in[len(word):], got[min(len(got), len(word)):])
 	}
 
@@ -270,28 +270,28 @@ func TestRedactBounds(t *testing.T) {
 		arg := strings.ToValidUTF8(raw[:len(raw)-cut-1], "\uFFFD")
 		require.True(t, tt.from <= len(arg) && len(arg) <= tt.upTo, len(arg))
 		want := pad + " " + tt.want
-		for _, got := range []string{r.redactCommand(arg), r.redactArgs([]string{"x", arg})[1], r.redactValue("X", arg)} {
+		for _, got := range []string{r.Command(arg), r.Args([]string{"x", arg})[1], r.Value("X", arg)} {
 			assert.True(t, want == got, "%q became %q", arg[len(pad):], got[min(len(got), len(pad)):])
 		}
 	}
 	// What is short was not cut off.
-	assert.Equal(t, "caf\uFFFD x/y", r.redactCommand("caf\uFFFD x/y"))
+	assert.Equal(t, "caf\uFFFD x/y", r.Command("caf\uFFFD x/y"))
 	long := strings.Repeat("x", platform.MaxArgument-20) + " a/b"
-	assert.True(t, long == r.redactCommand(long))
+	assert.True(t, long == r.Command(long))
 
 	many := make([]string, platform.MaxArguments+10)
 	for i := range many {
 		many[i] = fmt.Sprint(i)
 	}
-	assert.Equal(t, many[:platform.MaxArguments], r.redactArgs(many))
+	assert.Equal(t, many[:platform.MaxArguments], r.Args(many))
 
 	// What is hidden may be longer than what was there.
 	short := strings.Repeat("pw=1,\u00e4 ", 500)
-	got := r.redactCommand(short)
+	got := r.Command(short)
 	assert.LessOrEqual(t, len(got), platform.MaxArgument)
 	assert.True(t, utf8.ValidString(got))
 	assert.Equal(t, strings.Repeat("pw=*** ", 500), got)
-	got = r.redactCommand(strings.Repeat("pw=1 ", 800))
+	got = r.Command(strings.Repeat("pw=1 ", 800))
 	assert.Equal(t, strings.Repeat("pw=*** ", 800)[:platform.MaxArgument], got)
 
 	// However deep quotations lie in each other.
@@ -300,22 +300,22 @@ func TestRedactBounds(t *testing.T) {
 		mark := `'"`[i%2 : i%2+1]
 		deep = "a " + mark + deep + mark
 	}
-	assert.NotContains(t, r.redactCommand(deep), "hunter2")
+	assert.NotContains(t, r.Command(deep), "hunter2")
 }
 
 func TestPatterns(t *testing.T) {
-	r, err := newRedactor(&Redaction{Patterns: []string{`\d{4}-\d{4}`, `^--pin=.*`, `(?i)acme`}})
+	r, err := New([]string{`\d{4}-\d{4}`, `^--pin=.*`, `(?i)acme`})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"app", "--card", "***", "***", "--x=***-***", "--token", "***"},
-		r.redactArgs([]string{"app", "--card", "1234-5678", "--pin=1", "--x=ACME-acme", "--token", "hunter2"}))
-	assert.Equal(t, "***: 1 ***", r.redactCommand("acme: 1 0000-1111"))
-	assert.Equal(t, "my ***", r.redactValue("NAME", "my Acme"))
+		r.Args([]string{"app", "--card", "1234-5678", "--pin=1", "--x=ACME-acme", "--token", "hunter2"}))
+	assert.Equal(t, "***: 1 ***", r.Command("acme: 1 0000-1111"))
+	assert.Equal(t, "my ***", r.Value("NAME", "my Acme"))
 
 	// A pattern cannot take away the name by which a secret is known.
-	r, err = newRedactor(&Redaction{Patterns: []string{`--password`, `x{1000}`}})
+	r, err = New([]string{`--password`, `x{1000}`})
 	require.NoError(t, err)
-	assert.Equal(t, []string{"app", "***", "***"}, r.redactArgs([]string{"app", "--password", "hunter2"}))
-	assert.Len(t, r.redactCommand(strings.Repeat("a ", 2000)), 4000)
+	assert.Equal(t, []string{"app", "***", "***"}, r.Args([]string{"app", "--password", "hunter2"}))
+	assert.Len(t, r.Command(strings.Repeat("a ", 2000)), 4000)
 }
 
 // FuzzRedact: whatever a process shows, redacting does not fail, keeps to the
@@ -327,7 +327,7 @@ func FuzzRedact(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, block string) {
-		var r redactor
+		var r Redactor
 		args := strings.Split(strings.ToValidUTF8(block, "\uFFFD"), "\x00")
 		const secret = "Zq7hunter2"
 		if strings.Contains(block, secret) {
@@ -338,31 +338,31 @@ func FuzzRedact(f *testing.F) {
 			{"--password", secret}, {"--token=" + secret}, {"-api-key", secret}, {"-Dx.secret=" + secret},
 			{"PGPASSWORD=" + secret}, {"https://u:" + secret + "@h/x"}, {"Authorization: Bearer " + secret},
 		} {
-			got := r.redactArgs(slices.Concat(args, planted))
+			got := r.Args(slices.Concat(args, planted))
 			require.LessOrEqual(t, len(got), platform.MaxArguments)
 			for _, arg := range got {
 				require.LessOrEqual(t, len(arg), platform.MaxArgument)
 				require.True(t, utf8.ValidString(arg))
 				require.NotContains(t, arg, secret, "%q", planted)
 			}
-			text := r.redactCommand(title + " " + strings.Join(planted, " ") + " " + args[len(args)-1])
+			text := r.Command(title + " " + strings.Join(planted, " ") + " " + args[len(args)-1])
 			require.LessOrEqual(t, len(text), platform.MaxArgument)
 			require.NotContains(t, text, secret)
-			value := r.redactValue("X", args[0]+" "+strings.Join(planted, " "))
+			value := r.Value("X", args[0]+" "+strings.Join(planted, " "))
 			require.LessOrEqual(t, len(value), platform.MaxArgument)
 		}
-		require.Equal(t, redacted, r.redactValue(args[0]+"_TOKEN", secret))
+		require.Equal(t, redacted, r.Value(args[0]+"_TOKEN", secret))
 	})
 }
 
 // BenchmarkRedactArgs is what the first sight of a process costs.
 func BenchmarkRedactArgs(b *testing.B) {
-	var r redactor
+	var r Redactor
 	args := argv(`/usr/lib/jvm/bin/java -Xms1g -Xmx4g -XX:+UseG1GC -Dfile.encoding=UTF-8 -Djava.security.egd=file:/dev/urandom ` +
 		`-Dspring.profiles.active=prod -Dspring.datasource.url=jdbc:postgresql://db:5432/shop -Dspring.datasource.password=hunter2 ` +
 		`-cp /opt/app/lib/a.jar:/opt/app/lib/b.jar:/opt/app/lib/c.jar org.example.Main --server.port=8080 --logging.level.root=info`)
 	b.ReportAllocs()
 	for b.Loop() {
-		r.redactArgs(args)
+		r.Args(args)
 	}
 }
