@@ -44,7 +44,7 @@ lint: ## gofmt, go vet, staticcheck
 # the root is reached through a link.
 generate: ## everything that is made from metadata.yaml
 	@mkdir -p build && ln -sfn '$(CURDIR)' build/hostscope
-	@for metadata in build/hostscope/metadata.yaml scrapers/*/metadata.yaml; do \
+	@for metadata in build/hostscope/metadata.yaml scrapers/*/metadata.yaml extension/*/metadata.yaml; do \
 		echo mdatagen $$metadata; $(tool) mdatagen $$metadata || exit 1; \
 	done
 	go generate ./...

@@ -1,0 +1,272 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package processcontrol
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/hostscope/hostscope/extension/processcontrol/api"
+	"github.com/hostscope/hostscope/extension/processcontrol/policy"
+	"github.com/hostscope/hostscope/platform"
+)
+
+// showExit is how a process ended, as far as that is known.
+func showExit(e platform.Exit) *api.Exit {
+	x := &api.Exit{Reaped: e.Reaped, CoreDump: e.Core}
+	switch {
+	case !e.Known:
+	case e.Signal != 0:
+		x.Signal = platform.SignalName(e.Signal)
+		if x.Signal == "" {
+			x.Signal = e.Signal.String()
+		}
+	default:
+		x.Code = &e.Code
+	}
+	return x
+}
+
+// waiting reads how long is to be waited, and for what.
+func (q *request) waiting(timeout *api.Duration, until string) (time.Duration, platform.Until, error) {
+	wait := q.cfg.Wait.MaxTimeout
+	if timeout != nil {
+		if wait = time.Duration(*timeout); wait > q.cfg.Wait.MaxTimeout {
+			return 0, 0, unacceptable("timeout is at most %v", q.cfg.Wait.MaxTimeout)
+		}
+	}
+	switch until {
+	case "", "exited":
+		return wait, platform.UntilExited, nil
+	case "reaped":
+		return wait, platform.UntilReaped, nil
+	}
+	return 0, 0, unacceptable("until is exited or reaped")
+}
+
+// waitTarget opens a process that the caller may wait for.
+func (q *request) waitTarget(h *platform.Host, text string) (*platform.Handle, error) {
+	ref, err := parseRef(text)
+	if err != nil {
+		return nil, err
+	}
+	q.pid = ref.pid
+	p, err := ref.open(h, true)
+	if err != nil {
+		return nil, err
+	}
+	q.pid = p.Token().PID
+	t, _, err := q.target(h, p)
+	if err == nil {
+		if d := q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.Wait}); !d.Allowed {
+			err = denied(d)
+		}
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// begin takes slots for those that are waited for. The context ends with the
+// time, with the caller and with us; q.over tells which it was.
+func (q *request) begin(n int, wait time.Duration) (context.Context, func(), error) {
+	if !q.waits.take(n) {
+		return nil, nil, limited("too many processes are waited for", time.Second)
+	}
+	q.telemetry.ProcessControlWaits.Add(q.ctx, int64(n))
+	ctx, cancel := context.WithTimeout(q.ctx, wait)
+	stop := context.AfterFunc(q.stopping, cancel)
+	q.deadline(wait)
+	return ctx, func() {
+		stop()
+		cancel()
+		q.waits.give(n)
+		q.telemetry.ProcessControlWaits.Add(context.WithoutCancel(q.ctx), int64(-n))
+	}, nil
+}
+
+// over is why waiting has ended without the process.
+func (q *request) over(wait time.Duration) error {
+	if q.stopping.Err() != nil || q.ctx.Err() != nil {
+		return api.NewProblem(api.ShuttingDown, "")
+	}
+	p := api.NewProblem(api.TimeoutExpired, "")
+	p.Seconds = wait.Seconds()
+	return p
+}
+
+func (q *request) waitOne() (any, error) {
+	var body api.WaitOne
+	err := q.end()
+	if err == nil {
+		err = q.body(&body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	wait, until, err := q.waiting(body.Timeout, body.Until)
+	if err != nil {
+		return nil, err
+	}
+	h, err := q.hosts.get(q.ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, err := q.waitTarget(h, q.r.PathValue("ref"))
+	q.hosts.put(h) // others read while this one waits
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	start := q.now()
+	ctx, end, err := q.begin(1, wait)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	exit, err := p.Wait(ctx, until)
+	if errors.Is(err, platform.ErrTimeoutExpired) {
+		return nil, q.over(wait)
+	} else if err != nil {
+		return nil, err
+	}
+	return q.gone(p, exit, start), nil
+}
+
+func (q *request) gone(p *platform.Handle, exit platform.Exit, start time.Time) api.Gone {
+	return api.Gone{Ref: p.Token().String(), PID: p.Token().PID, Exit: showExit(exit), Wait: float64(q.now().Sub(start).Microseconds()) / 1000}
+}
+
+// ndjson is one JSON text on each line.
+const ndjson = "application/x-ndjson"
+
+func (q *request) waitMany() (any, error) {
+	var body api.WaitMany
+	err := q.end()
+	if err == nil {
+		err = q.body(&body)
+	}
+	if err != nil {
+		return nil, err
+	}
+	wait, until, err := q.waiting(body.Timeout, body.Until)
+	if err != nil {
+		return nil, err
+	}
+	if len(body.Refs) == 0 {
+		return nil, invalid("the body: refs is missing")
+	}
+	if len(body.Refs) > q.cfg.Wait.MaxTargets {
+		return nil, unacceptable("refs has at most %d processes", q.cfg.Wait.MaxTargets)
+	}
+	one := body.Mode == "any"
+	if body.Mode != "" && body.Mode != "all" && !one {
+		return nil, unacceptable("mode is all or any")
+	}
+	start := q.now()
+	answer := api.Waited{Gone: []api.Gone{}, Alive: []string{}}
+	handles, refs, err := q.waitTargets(body.Refs, func(ref string, pid int32) {
+		answer.Gone = append(answer.Gone, api.Gone{Ref: ref, PID: pid})
+	})
+	defer func() {
+		for _, p := range handles {
+			p.Close()
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	ctx, end, err := q.begin(len(handles), wait)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	stream := strings.Contains(q.r.Header.Get("Accept"), ndjson)
+	tell := func(g api.Gone) {}
+	if stream {
+		q.w.Header().Set("Content-Type", ndjson)
+		lines, rc := json.NewEncoder(q.w), http.NewResponseController(q.w)
+		tell = func(g api.Gone) {
+			_ = lines.Encode(g) // the caller may be gone
+			_ = rc.Flush()
+		}
+		for _, g := range answer.Gone {
+			tell(g)
+		}
+	}
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	if one && len(answer.Gone) > 0 {
+		enough()
+	}
+	ended := make([]bool, len(handles))
+	var failed error
+	platform.WaitAll(ctx, handles, until, func(i int, e platform.Exit, err error) {
+		if err != nil {
+			failed = err
+			enough()
+			return
+		}
+		if one && len(answer.Gone) > 0 {
+			return // one too many
+		}
+		ended[i] = true
+		g := q.gone(handles[i], e, start)
+		g.Ref = refs[i]
+		answer.Gone = append(answer.Gone, g)
+		tell(g)
+		if one {
+			enough()
+		}
+	})
+	for i := range handles {
+		if !ended[i] {
+			answer.Alive = append(answer.Alive, refs[i])
+		}
+	}
+	answer.TimedOut = len(answer.Alive) > 0 && (!one || len(answer.Gone) == 0)
+	switch {
+	case stream:
+		_ = json.NewEncoder(q.w).Encode(map[string]any{"alive": answer.Alive, "timed_out": answer.TimedOut})
+		return nil, nil
+	case failed != nil:
+		return nil, failed
+	case answer.TimedOut && (q.stopping.Err() != nil || q.ctx.Err() != nil):
+		return nil, api.NewProblem(api.ShuttingDown, "")
+	}
+	return answer, nil
+}
+
+// waitTargets opens the processes that are there, each once, and calls gone
+// with those that are not.
+func (q *request) waitTargets(texts []string, gone func(ref string, pid int32)) (handles []*platform.Handle, refs []string, err error) {
+	h, err := q.hosts.get(q.ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer q.hosts.put(h)
+	seen := map[string]bool{}
+	for _, text := range texts {
+		if seen[text] {
+			continue
+		}
+		seen[text] = true
+		p, err := q.waitTarget(h, text)
+		switch {
+		case err == nil:
+			handles, refs = append(handles, p), append(refs, text)
+		case errors.Is(err, platform.ErrNoSuchProcess):
+			gone(text, q.pid)
+		default:
+			return handles, refs, err
+		}
+	}
+	return handles, refs, nil
+}
