@@ -15,8 +15,9 @@ export GOWORK := off
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-build: $(dist)/main.go ## bin/otelcol-hostscope
+build: $(dist)/main.go ## bin/otelcol-hostscope, bin/hostscopectl
 	cd $(dist) && go build -mod=mod -trimpath -buildvcs=false -ldflags='-s -w' -o ../../$(bin) .
+	go build -trimpath -buildvcs=false -ldflags='-s -w' -o bin/hostscopectl ./cmd/hostscopectl
 
 # The sources of the distribution, made anew when the manifest or a version has
 # changed. -e lets `go mod tidy` pass over the tests of the Prometheus exporter,

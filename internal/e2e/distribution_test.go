@@ -46,7 +46,7 @@ func TestComponents(t *testing.T) {
 		{"receiver", has.Receivers, []string{"hostscope", "otlp"}},
 		{"processor", has.Processors, []string{"memory_limiter", "batch", "filter", "transform"}},
 		{"exporter", has.Exporters, []string{"otlp_grpc", "otlp_http", "prometheus", "file", "debug", "nop"}},
-		{"extension", has.Extensions, []string{"health_check", "zpages", "bearertokenauth", "oidc"}},
+		{"extension", has.Extensions, []string{"process_control", "health_check", "zpages", "bearertokenauth", "oidc"}},
 	} {
 		var names []string
 		for _, component := range c.has {
