@@ -102,7 +102,7 @@ func (h *Host) socketsOf() (map[uint64]Connection, unix.Errno) {
 	lines.Reset()
 	lines.Each = func(s *procfs.UnixSocket) {
 		c := Connection{Transport: Unix, Type: socketType(s.Type)}
-		keep(&c.Path, s.Path)
+		h.keep(&c.Path, s.Path)
 		// A path is printed as it is, and can look like another line. So no
 		// line here stands for a socket of another kind, and where an inode
 		// comes twice the path of neither is believed.

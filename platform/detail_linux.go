@@ -143,7 +143,7 @@ func (h *Host) readMappings(ctx context.Context, p *Process, want Fields) unix.E
 		if i := len(m.Mappings); i < len(list) {
 			one.Name = list[i].Name // most often it is the same string again
 		}
-		keep(&one.Name, raw.Name)
+		h.keep(&one.Name, raw.Name)
 		m.Mappings = append(m.Mappings, one)
 		sum.SharedClean += one.SharedClean
 		sum.SharedDirty += one.SharedDirty
@@ -253,7 +253,7 @@ func (h *Host) readFD(dir int, fd *FD, all bool) unix.Errno {
 		if path, marked := bytes.CutSuffix(target, deleted); marked && fd.Got.Has(FDStat) && !h.isFile(string(target)) {
 			target = path
 		}
-		keep(&fd.Path, target)
+		h.keep(&fd.Path, target)
 		fd.Got |= FDPath
 	} else {
 		fd.Path = ""
@@ -263,6 +263,14 @@ func (h *Host) readFD(dir int, fd *FD, all bool) unix.Errno {
 	}
 	info := &t.fdinfo
 	info.Reset()
+	fd.Targets = nil
+	if h.verbatim && fd.Type == FDEpoll {
+		info.Target = func(t *procfs.EpollTarget) {
+			if len(fd.Targets) < maxTargets {
+				fd.Targets = append(fd.Targets, EpollTarget(*t))
+			}
+		}
+	}
 	var err error
 	errno = h.streamAt(t.at, t.numbered("fdinfo/", fd.Number), func(b []byte) bool {
 		err = info.Feed(b)
@@ -279,6 +287,9 @@ func (h *Host) readFD(dir int, fd *FD, all bool) unix.Errno {
 	fd.setInfo(info)
 	return 0
 }
+
+// maxTargets bounds what is told of one epoll.
+const maxTargets = 1024
 
 // fdTypes translates what links say.
 var fdTypes = [procfs.NumLinkKinds]FDType{

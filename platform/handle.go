@@ -108,7 +108,8 @@ type Exit struct {
 	Core   bool // it dumped core
 }
 
-// ProcessReading is what was read of one process through its [Handle].
+// ProcessReading is what was read of one process through its [Handle]. Its
+// texts are byte for byte what the kernel has, which need not be valid UTF-8.
 type ProcessReading struct {
 	Process
 	// Tally tells what of it was not got.

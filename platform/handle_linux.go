@@ -331,6 +331,8 @@ func (h *Host) Read(ctx context.Context, p *Handle, req Request) (*ProcessReadin
 	t.pid, t.at, t.path, t.prefix = p.token.PID, p.dir, t.path[:0], 0
 	defer func() { t.at = h.proc }()
 
+	h.verbatim = true
+	defer func() { h.verbatim = false }()
 	r := &ProcessReading{Time: s.Time}
 	ok := h.readEntered(ctx, &r.Process, p.token.PID, req, s)
 	if r.Got.Has(FieldIOPriority) && !p.alive() { // which is asked for by number

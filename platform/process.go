@@ -319,6 +319,16 @@ const (
 // Has tells whether every field of want is in the set.
 func (f FDFields) Has(want FDFields) bool { return f&want == want }
 
+// EpollTarget is a descriptor that an epoll watches, as it was added.
+type EpollTarget struct {
+	FD       int32  // its number then; it may be closed, and its file open elsewhere
+	Events   uint32 // of epoll_ctl(2)
+	Data     uint64 // epoll_data_t
+	Position int64  // the rest is of the file; 0 before Linux 4.14
+	Inode    uint64
+	Device   uint64 // s_dev of the kernel: the minor number has 20 bits
+}
+
 // FD is one open file descriptor of a process.
 type FD struct {
 	Number int32
@@ -336,11 +346,13 @@ type FD struct {
 	TargetPID    int32  // of a pidfd
 	Pending      uint64 // expirations of a timer not read, value of an eventfd
 	Watches      int32  // descriptors in an epoll
-	TimeLeft     float64
-	Interval     float64 // seconds; 0: not armed, one shot
-	Clock        int32   // of a timer, of clock_gettime(2)
-	SetFlags     uint32  // of timerfd_settime(2)
-	Signals      uint64  // of a signalfd: bit 0 is signal 1
+	// Targets are these, the first 1024, where they were read through a [Handle].
+	Targets  []EpollTarget
+	TimeLeft float64
+	Interval float64 // seconds; 0: not armed, one shot
+	Clock    int32   // of a timer, of clock_gettime(2)
+	SetFlags uint32  // of timerfd_settime(2)
+	Signals  uint64  // of a signalfd: bit 0 is signal 1
 }
 
 // Transport is the kind of a connection.

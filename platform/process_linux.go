@@ -289,7 +289,7 @@ func (h *Host) readEntered(ctx context.Context, p *Process, pid int32, req Reque
 			Created: s.Boot.Add(time.Duration(stat.Start) * (time.Second / ticksPerSecond)),
 		}
 	}
-	setStat(p, &stat)
+	h.setStat(p, &stat)
 	p.Age = max(0, s.Time.Sub(s.Boot)-time.Duration(p.Start)*(time.Second/ticksPerSecond))
 	p.Got = req.Fields & statFields
 	if p.More == nil && (req.Fields|req.Everyone)&moreFields != 0 {
@@ -330,13 +330,13 @@ func (h *Host) readEntered(ctx context.Context, p *Process, pid int32, req Reque
 
 // setStat takes over what stat told, and forgets the steady fields when it
 // shows that another program runs now.
-func setStat(p *Process, stat *procfs.PIDStat) {
+func (h *Host) setStat(p *Process, stat *procfs.PIDStat) {
 	p.KernelThread = stat.Flags&procfs.FlagKernelThread != 0
 	name := p.Name
 	if p.KernelThread {
-		keep(&p.Name, workerName(stat.Comm))
+		h.keep(&p.Name, workerName(stat.Comm))
 	} else {
-		keep(&p.Name, stat.Comm)
+		h.keep(&p.Name, stat.Comm)
 	}
 	p.PPID = stat.PPID
 	p.State = state(stat.State)

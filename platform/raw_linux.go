@@ -25,6 +25,7 @@ import (
 type access struct {
 	calls    int
 	datagram []byte // of netlink, as long as it is needed
+	verbatim bool   // texts of processes are kept byte for byte, valid UTF-8 or not
 }
 
 const openFlags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE
@@ -212,6 +213,16 @@ func fileError(path string, errno unix.Errno) error {
 		return fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 	default:
 		return fmt.Errorf("%s: %w", path, c)
+	}
+}
+
+// keep is the keep of a process: what is read through a [Handle] is for those
+// who take any bytes.
+func (a *access) keep(s *string, b []byte) {
+	if !a.verbatim {
+		keep(s, b)
+	} else if string(b) != *s {
+		*s = string(b)
 	}
 }
 

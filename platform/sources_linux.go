@@ -8,7 +8,6 @@ import (
 	"cmp"
 	"math"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -208,7 +207,7 @@ func (h *Host) readLink(name string, s *string) unix.Errno {
 	if path, marked := bytes.CutSuffix(b, deleted); marked && !h.isFile(string(b)) {
 		b = path
 	}
-	keep(s, b)
+	h.keep(s, b)
 	return 0
 }
 
@@ -250,7 +249,7 @@ func (h *Host) readCommand(p *Process, want Fields) (Fields, unix.Errno) {
 		if b = procfs.Arg0(b); len(b) == 0 {
 			return 0, 0
 		}
-		keep(&p.Command, b[:min(len(b), 2*MaxArgument)])
+		h.keep(&p.Command, b[:min(len(b), 2*MaxArgument)])
 		return want, 0
 	}
 	p.Arguments, p.ArgumentCount = nil, 0 // the caller may have kept them
@@ -258,7 +257,9 @@ func (h *Host) readCommand(p *Process, want Fields) (Fields, unix.Errno) {
 	args.Reset()
 	args.Each = func(b []byte) {
 		if p.ArgumentCount < MaxArguments {
-			p.Arguments = append(p.Arguments, strings.ToValidUTF8(string(b[:min(len(b), MaxArgument)]), "\uFFFD"))
+			var argument string
+			h.keep(&argument, b[:min(len(b), MaxArgument)])
+			p.Arguments = append(p.Arguments, argument)
 		}
 		p.ArgumentCount++
 	}
@@ -318,8 +319,8 @@ func (h *Host) readCgroup(p *Process, want Fields) (Fields, unix.Errno) {
 	if errno != 0 {
 		return 0, errno
 	}
-	keep(&p.More.CgroupFile, bytes.TrimSuffix(b, []byte{'\n'}))
-	keep(&p.Cgroup, cgroup.Path(b))
+	h.keep(&p.More.CgroupFile, bytes.TrimSuffix(b, []byte{'\n'}))
+	h.keep(&p.Cgroup, cgroup.Path(b))
 	return want, 0
 }
 
@@ -372,9 +373,9 @@ func (h *Host) readEnvironment(p *Process, want Fields) (Fields, unix.Errno) {
 		wanted = wanted || h.table.environmentNames && len(m.Environment) < maxVariables
 		if wanted && !slices.ContainsFunc(m.Environment, known) { // getenv(3) finds the first too
 			v := EnvVar{}
-			keep(&v.Name, name)
+			h.keep(&v.Name, name)
 			if slices.Contains(h.table.environment, v.Name) {
-				keep(&v.Value, value)
+				h.keep(&v.Value, value)
 			}
 			m.Environment = append(m.Environment, v)
 		}

@@ -169,7 +169,7 @@ func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Er
 		if procfs.Stat(b, &stat) != nil {
 			return errMalformed
 		}
-		keep(&th.Name, stat.Comm)
+		h.keep(&th.Name, stat.Comm)
 		th.Start = stat.Start
 		th.CPU = ProcessCPUTimes{User: seconds(stat.UserTime), System: seconds(stat.SysTime)}
 		th.MinorFaults, th.MajorFaults = stat.MinorFaults, stat.MajorFaults

@@ -82,9 +82,27 @@ func (v *view) descriptors() any {
 				d.ExtraInfo[extra.name] = extra.value
 			}
 		}
+		if f.Got.Has(platform.FDWatches) {
+			d.ExtraInfo["tfds"] = epollTargets(f.Targets)
+		}
 		all = append(all, d)
 	}
 	return all
+}
+
+// epollTargets are by number, of which one can be there twice: then it is the
+// first.
+func epollTargets(list []platform.EpollTarget) map[string]any {
+	targets := map[string]any{}
+	for _, t := range list {
+		if number := strconv.Itoa(int(t.FD)); targets[number] == nil {
+			targets[number] = map[string]any{
+				"events": t.Events, "data": strconv.FormatUint(t.Data, 10), "pos": t.Position,
+				"ino": strconv.FormatUint(t.Inode, 10), "sdev": strconv.FormatUint(t.Device, 10),
+			}
+		}
+	}
+	return targets
 }
 
 func nanoseconds(s float64) int64 { return int64(math.Round(s * 1e9)) }

@@ -135,7 +135,7 @@ func (c *control) serve(w http.ResponseWriter, r *http.Request, endpoint func(*r
 	if answer == nil {
 		return
 	}
-	body, err := json.Marshal(answer)
+	body, err := json.Marshal(carried(answer))
 	if err != nil {
 		c.log.Error("An answer of process control has no JSON", zap.String("endpoint", r.Pattern), zap.Error(err))
 		c.refuse(w, api.NewProblem(api.Internal, ""))

@@ -97,9 +97,23 @@ type FDInfo struct {
 	Settime  uint32        // flags of timerfd_settime(2)
 	Signals  uint64        // of a signalfd: bit 0 is signal 1
 
+	// Target, if not nil, is called with each descriptor in an epoll.
+	Target func(*EpollTarget)
+
 	records         parse.Records
 	position, flags bool
 	err             error
+}
+
+// EpollTarget is a line about a descriptor in an epoll (ep_show_fdinfo of
+// fs/eventpoll.c). The file's position, inode and device are 0 before Linux 4.14.
+type EpollTarget struct {
+	FD       int32
+	Events   uint32
+	Data     uint64
+	Position int64
+	Inode    uint64
+	Device   uint64
 }
 
 // FDInfoLines is a set of lines of /proc/PID/fdinfo.
@@ -177,6 +191,7 @@ func (i *FDInfo) line(b []byte) (ok bool) {
 		return ok && n <= math.MaxInt32
 	case "tfd":
 		i.Watches, i.Has = i.Watches+1, i.Has|FDInfoWatches
+		return i.Target == nil || i.target(value)
 	case "ticks":
 		n, rest, ok := parse.Uint(value)
 		i.Pending, i.Has = clamp(n), i.Has|FDInfoPending
@@ -205,6 +220,45 @@ func (i *FDInfo) line(b []byte) (ok bool) {
 		i.Has |= FDInfoTimer
 		return ok
 	}
+	return true
+}
+
+// target reads what stands behind "tfd:":
+//
+//	5 events:       1c data:                5  pos:0 ino:5c777 sdev:f
+func (i *FDInfo) target(b []byte) bool {
+	n, b, ok := parse.Int(b)
+	if !ok || n < math.MinInt32 || n > math.MaxInt32 {
+		return false
+	}
+	t := EpollTarget{FD: int32(n)}
+	for b = parse.Space(b); len(b) > 0; b = parse.Space(b) {
+		key, value, found := parse.Split(b, ':')
+		if !found {
+			return false
+		}
+		value = parse.Space(value)
+		var x uint64
+		if string(key) == "pos" {
+			t.Position, b, ok = parse.Int(value)
+		} else {
+			x, b, ok = parse.Hex(value)
+		}
+		if !ok {
+			return false
+		}
+		switch string(key) {
+		case "events":
+			t.Events = uint32(x)
+		case "data":
+			t.Data = x
+		case "ino":
+			t.Inode = x
+		case "sdev":
+			t.Device = x
+		}
+	}
+	i.Target(&t)
 	return true
 }
 

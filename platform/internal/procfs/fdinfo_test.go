@@ -227,3 +227,26 @@ func FuzzFDInfo(f *testing.F) {
 		}
 	})
 }
+
+func TestEpollTargets(t *testing.T) {
+	decode := func(text string) (targets []EpollTarget, err error) {
+		var i FDInfo
+		i.Reset()
+		i.Target = func(t *EpollTarget) { targets = append(targets, *t) }
+		_ = i.Feed([]byte(text))
+		return targets, i.End()
+	}
+	targets, err := decode(epollInfo)
+	require.NoError(t, err)
+	assert.Equal(t, []EpollTarget{
+		{FD: 5, Events: 0x1c, Data: 5, Inode: 0x5c777, Device: 0xf}, {FD: 4, Events: 0x1f, Data: 4, Inode: 0x5c777, Device: 0xf},
+	}, targets)
+	const head = "pos:\t0\nflags:\t02\n"
+	targets, err = decode(head + "tfd:        7 events: 40000001 data: ffffffffffffffff\n")
+	require.NoError(t, err, "before Linux 4.14")
+	assert.Equal(t, []EpollTarget{{FD: 7, Events: 0x40000001, Data: math.MaxUint64}}, targets)
+	for _, bad := range []string{"tfd: x events: 1\n", "tfd: 99999999999\n", "tfd: 1 events\n", "tfd: 1 events: g\n", "tfd: 1 pos:- ino:1\n"} {
+		_, err = decode(head + bad)
+		assert.ErrorIs(t, err, parse.ErrSyntax, bad)
+	}
+}
