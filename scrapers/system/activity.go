@@ -11,8 +11,7 @@ import (
 var activityMetrics = []metric{
 	{"system.cpu.context_switches", need{reading: platform.ReadingActivity},
 		activity(platform.ActivityContextSwitches, func(a *platform.Activity) uint64 { return a.ContextSwitches })},
-	{"system.cpu.interrupts", need{reading: platform.ReadingActivity},
-		activity(platform.ActivityInterrupts, func(a *platform.Activity) uint64 { return a.Interrupts })},
+	{"system.cpu.interrupts", need{reading: platform.ReadingActivity}, (*Scraper).recordInterrupts},
 	{"system.cpu.soft_interrupts", need{reading: platform.ReadingActivity}, (*Scraper).recordSoftInterrupts},
 	{"system.process.created", need{reading: platform.ReadingActivity},
 		activity(platform.ActivityCreated, func(a *platform.Activity) uint64 { return a.Created })},
@@ -30,6 +29,12 @@ func activity(field platform.ActivityFields, of func(*platform.Activity) uint64)
 	}
 }
 
+func (s *Scraper) recordInterrupts(to *emit.Points, t *tick) {
+	if t.Activity.Got.Has(platform.ActivityInterrupts) {
+		to.Int(int64(s.hard.next(t.Activity.Interrupts)))
+	}
+}
+
 func (s *Scraper) recordSoftInterrupts(to *emit.Points, t *tick) {
 	if t.Activity.Got.Has(platform.ActivitySoftInterrupts) {
 		to.Int(int64(s.soft.next(t.Activity.SoftInterrupts)))
@@ -37,7 +42,9 @@ func (s *Scraper) recordSoftInterrupts(to *emit.Points, t *tick) {
 }
 
 // wrapping is a counter that does not fall though parts of its source wrap at
-// 32 bits.
+// 32 bits: on Linux each kind of soft interrupt on each CPU (kernel/softirq.c),
+// and on x86 those of timers and between CPUs likewise (arch_irq_stat_cpu of
+// arch/x86/kernel/irq.c).
 type wrapping struct{ last, offset uint64 }
 
 func (w *wrapping) next(raw uint64) uint64 {

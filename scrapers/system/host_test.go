@@ -296,17 +296,19 @@ func TestGuestTimeNeverFalls(t *testing.T) {
 	}
 }
 
-// TestSoftInterruptsWrap: each of the kernel's counters has 32 bits, and what
-// is read is their sum.
-func TestSoftInterruptsWrap(t *testing.T) {
-	s := scraperOn(t, platform.Linux, machine(), only("system.cpu.soft_interrupts", "enabled: true"))
+// TestInterruptsWrap: many of the kernel's counters have 32 bits, and what is
+// read is their sum.
+func TestInterruptsWrap(t *testing.T) {
+	hard := scraperOn(t, platform.Linux, machine(), only("system.cpu.interrupts", "enabled: true"))
+	soft := scraperOn(t, platform.Linux, machine(), only("system.cpu.soft_interrupts", "enabled: true"))
 	const wrap = 1 << 32
 	for i, tt := range []struct{ read, want uint64 }{
 		{5 * wrap, 5 * wrap}, {5*wrap + 10, 5*wrap + 10}, {4*wrap + 20, 5*wrap + 20}, {4*wrap + 30, 5*wrap + 30}, {2*wrap + 40, 5*wrap + 40},
 	} {
 		snap := snapshot()
-		snap.Activity = platform.Activity{Got: platform.ActivitySoftInterrupts, SoftInterrupts: tt.read}
-		assert.Equal(t, []string{fmt.Sprintf("system.cpu.soft_interrupts %d", tt.want)}, scraped(t, s, snap), i)
+		snap.Activity = platform.Activity{Got: platform.ActivityInterrupts | platform.ActivitySoftInterrupts, Interrupts: tt.read, SoftInterrupts: tt.read}
+		assert.Equal(t, []string{fmt.Sprintf("system.cpu.interrupts %d", tt.want)}, scraped(t, hard, snap), i)
+		assert.Equal(t, []string{fmt.Sprintf("system.cpu.soft_interrupts %d", tt.want)}, scraped(t, soft, snap), i)
 	}
 }
 

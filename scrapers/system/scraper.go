@@ -33,7 +33,7 @@ type Scraper struct {
 
 	// What must not be forgotten from one scrape to the next.
 	cpu         cpuState
-	soft        wrapping
+	hard, soft  wrapping
 	faults      minorFaults
 	seen        [platform.NumStates]bool
 	disk        diskState
