@@ -20,7 +20,8 @@ type counters[K comparable, N any] struct {
 	values func(*N) []uint64
 
 	devices map[K]*series[N]
-	// gone is what devices counted that are there no more.
+	// gone is what devices counted that are there no more, and without nowrap
+	// what the others did before they were reset.
 	gone N
 	last time.Time // of the scrape before
 	any  bool      // there was one
@@ -53,7 +54,7 @@ func (c *counters[K, N]) update(device K, now time.Time, raw *N) *series[N] {
 		}
 		c.devices[device] = s
 	}
-	last, offset, total := c.values(&s.raw), c.values(&s.offset), c.values(&s.Total)
+	last, offset, total, gone := c.values(&s.raw), c.values(&s.offset), c.values(&s.Total), c.values(&c.gone)
 	for i, v := range c.values(raw) {
 		if v > math.MaxInt64 { // a driver that has counted below zero
 			v = last[i]
@@ -63,6 +64,7 @@ func (c *counters[K, N]) update(device K, now time.Time, raw *N) *series[N] {
 				offset[i] += last[i]
 			} else {
 				s.start = c.last
+				gone[i] += last[i] // a sum has no new start
 			}
 		}
 		last[i] = v
@@ -70,6 +72,14 @@ func (c *counters[K, N]) update(device K, now time.Time, raw *N) *series[N] {
 	}
 	s.seen = now
 	return s
+}
+
+// rename has a device that was known by another key go on under a new one.
+func (c *counters[K, N]) rename(from, to K) {
+	if s := c.devices[from]; s != nil && c.devices[to] == nil {
+		delete(c.devices, from)
+		c.devices[to] = s
+	}
 }
 
 // before is what a device had counted when it was last updated, for what is not

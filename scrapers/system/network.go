@@ -147,6 +147,9 @@ func (s *Scraper) networkSeries(t *tick) []*series[networkCounts] {
 		for i := range t.network.list {
 			d := &t.network.list[i]
 			key, counts := keyOf(d), networkCountsOf(d)
+			if key.index != 0 { // which may not have been known when it came
+				c.rename(networkKey{name: d.Name}, key)
+			}
 			if !d.Got.Has(platform.NetworkCarrierChanges) { // which comes from elsewhere
 				counts[networkCarriers] = c.before(key)[networkCarriers]
 			}
@@ -336,6 +339,10 @@ func recordLinkSpeed(_ *Scraper, to *emit.Points, t *tick) {
 	}
 }
 
+// timingError is how far above 1 a link in full use may seem: the clock is read
+// before the interfaces are, and not always as long before.
+const timingError = 1.05
+
 // recordLinkUtilization records what sar(1) calls %ifutil: of a link that sends
 // and receives at a time, the direction that is used more.
 func recordLinkUtilization(s *Scraper, to *emit.Points, t *tick) {
@@ -358,8 +365,8 @@ func recordLinkUtilization(s *Scraper, to *emit.Points, t *tick) {
 		if d.Duplex == platform.DuplexHalf {
 			used = in + out
 		}
-		if share := used * 8 / (seconds * float64(d.Speed)); share <= 1 {
-			to.Double(share, adapter(d)...)
+		if share := used * 8 / (seconds * float64(d.Speed)); share <= timingError {
+			to.Double(min(share, 1), adapter(d)...)
 		}
 	}
 	n.bytes, n.last = now, t.Time

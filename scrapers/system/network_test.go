@@ -198,6 +198,7 @@ func TestNetworkNowrap(t *testing.T) {
 	h.network.list = h.network.list[1:2]
 	config := only("system.network.multicast", "enabled: true")
 	wrapped, raw := scraperOn(t, platform.Linux, h, config), scraperOn(t, platform.Linux, h, "network: {nowrap: false}\n"+config)
+	sum := scraperOn(t, platform.Linux, h, "network: {nowrap: false}\n"+only("system.network.multicast", "enabled: true, attributes: []"))
 	for i, tt := range []struct {
 		read         uint64
 		wrapped, raw string
@@ -211,6 +212,7 @@ func TestNetworkNowrap(t *testing.T) {
 		at := boot.Add(time.Duration(i+1) * time.Minute)
 		assert.Equal(t, []string{tt.wrapped}, pointsOf(t, wrapped, at))
 		assert.Equal(t, []string{tt.raw}, pointsOf(t, raw, at))
+		assert.Equal(t, []string{strings.TrimPrefix(tt.wrapped, "eth0 ")}, pointsOf(t, sum, at), "a sum does not fall, whatever happens in it")
 	}
 }
 
@@ -244,13 +246,18 @@ func TestNetworkChanges(t *testing.T) {
 	// Made anew under its name between two scrapes.
 	step("90 since 0s", []string{"wan 13 since 0s", "veth0 50 since 4m0s"}, nic{"wan", 2, 13}, nic{"veth0", 5, 50})
 
+	// The number becomes known later: the kernel did not tell it at first.
+	step("100 since 0s", []string{"wan 13 since 0s", "veth0 50 since 4m0s", "late 10 since 5m0s"}, nic{"wan", 2, 13}, nic{"veth0", 5, 50}, nic{"late", 0, 10})
+	step("101 since 0s", []string{"wan 13 since 0s", "veth0 50 since 4m0s", "late 11 since 5m0s"}, nic{"wan", 2, 13}, nic{"veth0", 5, 50}, nic{"late", 6, 11})
+	step("101 since 0s", []string{"wan 13 since 0s", "veth0 50 since 4m0s"}, nic{"wan", 2, 13}, nic{"veth0", 5, 50})
+
 	// A scrape that could not read them does not take them away.
 	h.errs = map[platform.Reading]error{platform.ReadingNetworkInterfaces: errors.New("no")}
 	h.network.list = nil
 	_, err := scrape(t, sum, snapshot())
 	require.Error(t, err)
 	h.errs = nil
-	step("91 since 0s", []string{"wan 14 since 0s", "veth0 50 since 4m0s"}, nic{"wan", 2, 14}, nic{"veth0", 5, 50})
+	step("102 since 0s", []string{"wan 14 since 0s", "veth0 50 since 4m0s"}, nic{"wan", 2, 14}, nic{"veth0", 5, 50})
 }
 
 // TestCarrierChangesUnknown: in a scrape that does not tell, they do not fall.
@@ -289,7 +296,8 @@ func TestLinkUtilization(t *testing.T) {
 	assert.Equal(t, point("0.375"), step(2, 62_500_000, 31_250_000), "both together")
 	eth0.Duplex = platform.DuplexUnknown
 	assert.Equal(t, point("0.25"), step(2, 62_500_000, 31_250_000))
-	assert.Empty(t, step(1, 125_000_001, 0), "the speed is made up")
+	assert.Equal(t, point("1"), step(1, 130_000_000, 0), "in full use, and not quite a second")
+	assert.Empty(t, step(1, 132_000_000, 0), "the speed is made up")
 	assert.Empty(t, step(0, 1, 1), "no time has passed")
 	assert.Empty(t, step(-1, 1, 1), "the clock was set back")
 	eth0.BytesRecv = 0
