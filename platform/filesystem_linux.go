@@ -4,11 +4,13 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,10 +29,10 @@ const (
 // they are by the mount table of the host's first process, which is read anew
 // in full where it has changed, and the space by statfs(2). What is mounted
 // where this process cannot see it, and what this user may not ask, is not
-// told, unless it was asked for by its path: then it is an error. What was read is answered also when the error is not nil: that is
-// ErrTimeoutExpired, naming the mount points, for those that did not answer
-// before ctx has ended, or in five seconds. These are not asked again until
-// they do.
+// told, unless it was asked for by its path: then it is an error. What was read
+// is answered also when the error is not nil: that is ErrTimeoutExpired, naming
+// the mount points, for those that did not answer before ctx has ended, or in
+// five seconds. These are not asked again until they do.
 func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req FilesystemRequest) ([]Filesystem, error) {
 	ctx, cancel := context.WithTimeout(ctx, statfsDeadline)
 	defer cancel()
@@ -42,7 +44,11 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 	told := func(m *mount) {
 		h.calls += m.space.calls
 		m.space.calls = 0
-		switch err := m.space.err; {
+		err := m.space.err
+		if err == nil && m.space.asked {
+			err = h.identify(m)
+		}
+		switch {
 		case err == nil:
 			dst = append(dst, m.Filesystem)
 			dst[len(dst)-1].fill(m.space.stat)
@@ -53,9 +59,9 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 	late := h.mounts.late[:0]
 	for _, m := range h.chosen(req) {
 		switch {
-		case ctx.Err() != nil, h.bounded.under(m.space.key):
+		case ctx.Err() != nil, h.mounts.bounds(m).under(m.space.key):
 			silent = append(silent, m.Mountpoint)
-		case h.bounded.try(m.space.key, statfsPatience, m.space.run) == nil:
+		case h.mounts.bounds(m).try(m.space.key, statfsPatience, m.space.run) == nil:
 			told(m)
 		default:
 			late = append(late, m)
@@ -63,16 +69,36 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 	}
 	h.mounts.late = late
 	for _, m := range late {
-		if h.bounded.wait(ctx, m.space.key) == nil {
+		if h.mounts.bounds(m).wait(ctx, m.space.key) == nil {
 			told(m)
 		} else {
 			silent = append(silent, m.Mountpoint)
 		}
 	}
 	if silent != nil {
-		errs = append(errs, fmt.Errorf("%s: %w", strings.Join(silent, ", "), ErrTimeoutExpired))
+		errs = append(errs, fmt.Errorf("%s: %w", some(silent), ErrTimeoutExpired))
 	}
 	return dst, errors.Join(errs...)
+}
+
+// bounds is what bounds the question for the space of a mount. A server that
+// is away takes all of its filesystems with it, which may be hundreds: those
+// on devices do not share with them.
+func (t *mounts) bounds(m *mount) *bounded {
+	if m.first || m.space.asked {
+		return &t.local
+	}
+	return &t.remote
+}
+
+// some names the first of many, in an order that does not change.
+func some(names []string) string {
+	const most = 10
+	slices.Sort(names)
+	if more := len(names) - most; more > 0 {
+		names = append(names[:most:most], fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(names, ", ")
 }
 
 // unseen tells whether an error of statfs(2) is what a mount answers that we
@@ -106,19 +132,33 @@ func (h *Host) chosen(req FilesystemRequest) []*mount {
 	return table.chosen
 }
 
-// atPath is the space at a path: that of the mount that it lies on.
+// atPath is the space at a path.
 func (h *Host) atPath(path string) *mount {
 	m := h.mounts.paths[path]
 	if m == nil {
-		m = new(mount)
-		if on := h.mounts.tree.at(filepath.Clean(path)); on != nil {
-			m.Filesystem = on.Filesystem
-		}
+		m = &mount{point: path}
 		keep(&m.Mountpoint, []byte(path))
 		m.space = h.newSpace("path "+path, path, nil)
 		h.mounts.paths[path] = m
 	}
 	return m
+}
+
+// identify finds the mount that a path has turned out to lie on. It is
+// fs.ErrNotExist where that is on the host and not here, where the folder that
+// it is mounted on shows.
+func (h *Host) identify(m *mount) error {
+	s := m.space
+	on := h.mounts.tree.at(cmp.Or(s.leads, filepath.Clean(m.point)))
+	if on == nil {
+		return nil
+	}
+	// Filesystems without a device, Btrfs among them, may show others.
+	if s.leads != "" && on.major != 0 && (s.major != on.major || s.minor != on.minor) {
+		return fileError(s.path, unix.ENOENT)
+	}
+	m.Device, m.Type, m.ReadOnly = on.Device, on.Type, on.ReadOnly
+	return nil
 }
 
 // space is one question for the space of a filesystem. While it is under way
@@ -131,6 +171,10 @@ type space struct {
 	run   func()
 	stat  Statfs
 	err   error
+
+	// Of a path: where it leads to, if that is known, and the device there.
+	leads        string
+	major, minor uint32
 }
 
 // newSpace asks at a path of the host; if on is not nil, the mount there.
@@ -143,12 +187,72 @@ func (h *Host) newSpace(key, path string, on *mount) *space {
 	if h.root.Path != "/" {
 		s.path = filepath.Join(h.root.Path, path)
 	}
-	var expected *mount
-	if on != nil {
-		expected = &mount{major: on.major, minor: on.minor}
+	if on == nil {
+		root := h.root.Path
+		s.run = func() { s.stat, s.err = s.follow(root, path) }
+		return s
 	}
+	expected := &mount{major: on.major, minor: on.minor}
 	s.run = func() { s.stat, s.err = s.statfs(expected) }
 	return s
+}
+
+// follow is statfs(2) of what a path of the host leads to, and finds where that
+// is. Symbolic links lead where they do on the host, whatever the root.
+func (s *space) follow(root, path string) (Statfs, error) {
+	s.leads, s.major, s.minor = "", 0, 0
+	dir, err := s.openPath(root, unix.O_PATH|unix.O_DIRECTORY)
+	if err != nil {
+		return Statfs{}, err
+	}
+	defer s.close(dir)
+	fd, errno := -1, unix.ENOSYS
+	if root != "/" {
+		fd, errno = s.openInRoot(dir, path)
+	}
+	if errno == unix.ENOSYS || errno == unix.EPERM { // before Linux 5.6, or a sandbox
+		fd, err = s.openPath(s.path, unix.O_PATH)
+	} else if errno != 0 {
+		err = fileError(s.path, errno)
+	}
+	if err != nil {
+		return Statfs{}, err
+	}
+	defer s.close(fd)
+	var here unix.Statx_t
+	const flags = unix.AT_EMPTY_PATH | unix.AT_STATX_DONT_SYNC
+	if top, target := s.pathOf(dir), s.pathOf(fd); target != "" && s.statx(fd, []byte{0}, flags, 0, &here) == 0 {
+		if rest, ok := strings.CutPrefix(target+"/", strings.TrimSuffix(top, "/")+"/"); ok {
+			s.leads, s.major, s.minor = filepath.Clean("/"+rest), here.Dev_major, here.Dev_minor
+		}
+	}
+	return s.ask(func(st *unix.Statfs_t) error { return unix.Fstatfs(fd, st) })
+}
+
+// openInRoot opens what a path leads to below the folder dir, as if that were
+// the root (openat2(2)).
+func (s *space) openInRoot(dir int, path string) (fd int, errno unix.Errno) {
+	for range 8 { // EAGAIN: something on the way was moved meanwhile
+		s.calls++
+		fd, err := unix.Openat2(dir, path, &unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT})
+		if err == nil {
+			return fd, 0
+		}
+		if errno = errnoOf(err); errno != unix.EAGAIN && errno != unix.EINTR {
+			break
+		}
+	}
+	return -1, errno
+}
+
+// pathOf is the path of what is open, in our view; "" where it has none.
+func (s *space) pathOf(fd int) string {
+	var buf [unix.PathMax]byte
+	b, errno := s.readlinkat(unix.AT_FDCWD, fmt.Appendf(nil, "/proc/self/fd/%d\x00", fd), buf[:])
+	if errno != 0 || len(b) == len(buf) || len(b) == 0 || b[0] != '/' {
+		return ""
+	}
+	return string(b)
 }
 
 // statfs is statfs(2), or fs.ErrNotExist where the path is not that mount:
@@ -169,10 +273,14 @@ func (s *space) statfs(on *mount) (Statfs, error) {
 			}
 		}
 	}
+	return s.ask(func(st *unix.Statfs_t) error { return unix.Statfs(s.path, st) })
+}
+
+func (s *space) ask(call func(*unix.Statfs_t) error) (Statfs, error) {
 	var st unix.Statfs_t
 	for {
 		s.calls++
-		err := unix.Statfs(s.path, &st)
+		err := call(&st)
 		if err == nil {
 			break
 		}

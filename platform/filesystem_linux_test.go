@@ -171,6 +171,85 @@ func TestFilesystemsSilent(t *testing.T) {
 	})
 }
 
+// TestFilesystemsManySilent: a server is away with all that is mounted of it.
+// What is on devices is told as ever, and the error stays short.
+func TestFilesystemsManySilent(t *testing.T) {
+	tr := newTree(t)
+	tr.write("proc/filesystems", "nodev\tnfs4\n\text4\n")
+	table := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+	const away = 2 * maxStuck
+	for i := range away {
+		table += fmt.Sprintf("%d 1 0:%d / /nfs/%03d rw - nfs4 server:/%d rw\n", i+2, i+100, i, i)
+	}
+	tr.write("proc/1/mountinfo", table+"999 1 8:2 / /srv rw - ext4 /dev/sda2 rw\n")
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan struct{})
+		h, err := Open(Root{Path: tr.dir}, Machine{Statfs: func(path string) (Statfs, error) {
+			if strings.HasPrefix(path, "/nfs/") {
+				<-answers
+			}
+			return ok(path)
+		}})
+		require.NoError(t, err)
+		defer h.Close()
+		var all []Filesystem
+		for range 4 { // the first ones have no time for more than some of them
+			all, err = h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+			assert.ErrorIs(t, err, ErrTimeoutExpired)
+			assert.ErrorContains(t, err, "/nfs/008, /nfs/009, and ")
+			assert.Less(t, len(err.Error()), 200)
+		}
+		assert.Equal(t, []string{"/", "/srv"}, mountPoints(all))
+		assert.NoError(t, h.bounded.try("a driver", time.Second, func() {}), "nor is anything else in the way of")
+		close(answers)
+		synctest.Wait()
+		all, err = h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+		require.NoError(t, err)
+		assert.Len(t, all, away+2)
+	})
+}
+
+// TestFilesystemLinks: a path leads where it does on the host, whatever is in
+// the same place here, and is told as on what is mounted there.
+func TestFilesystemLinks(t *testing.T) {
+	tr := newTree(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(tr.dir, "srv/hostscope/data"), 0o755))
+	require.NoError(t, os.Symlink("/srv/hostscope", filepath.Join(tr.dir, "link")))
+	require.NoError(t, os.Symlink(tr.dir, filepath.Join(tr.dir, "root")))
+	table := func(device string) {
+		tr.write("proc/1/mountinfo", "1 0 0:99 / / rw - btrfs /dev/sda1 rw\n2 1 "+device+" / /srv/hostscope ro - ext4 /dev/sdb1 rw\n")
+	}
+	for _, root := range []string{tr.dir, filepath.Join(tr.dir, "root")} {
+		h, err := Open(Root{Path: root}, Machine{})
+		require.NoError(t, err)
+		defer h.Close()
+		read := func() ([]Filesystem, error) {
+			return h.Filesystems(t.Context(), nil, FilesystemRequest{Select: func(*Filesystem) bool { return false }, Paths: []string{"/link/data", "/proc"}})
+		}
+		table("0:98")
+		all, err := read()
+		require.NoError(t, err)
+		require.Len(t, all, 2)
+		assert.Equal(t, []string{"/link/data", "/dev/sdb1", "ext4"}, []string{all[0].Mountpoint, all[0].Device, all[0].Type})
+		assert.True(t, all[0].ReadOnly)
+		assert.NotZero(t, all[0].Total)
+		assert.Equal(t, []string{"/proc", "/dev/sda1"}, []string{all[1].Mountpoint, all[1].Device})
+
+		table("7:99") // what is mounted there is not seen here
+		all, err = read()
+		assert.ErrorIs(t, err, fs.ErrNotExist)
+		assert.ErrorContains(t, err, "/link/data")
+		assert.Equal(t, []string{"/proc"}, mountPoints(all))
+	}
+
+	// And on the host itself.
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink("/proc/1", link))
+	all, err := live(t).Filesystems(t.Context(), nil, FilesystemRequest{Select: func(*Filesystem) bool { return false }, Paths: []string{link}})
+	require.NoError(t, err)
+	assert.Equal(t, []Filesystem{{Device: "proc", Type: "proc", Mountpoint: link}}, all)
+}
+
 // inMounts is set in the environment of this test binary where it runs again
 // in a user and a mount namespace of its own.
 const inMounts = "HOSTSCOPE_TEST_MOUNTS"
@@ -229,7 +308,7 @@ func hang(t *testing.T, tr tree) {
 		all, err := read()
 		assert.EqualError(t, err, "/srv/hung: timeout expired")
 		assert.Equal(t, want, all)
-		assert.Len(t, h.bounded.stuck, 1, "one thread, however often")
+		assert.Len(t, h.mounts.remote.stuck, 1, "one thread, however often")
 	}
 	require.NoError(t, h.Close(), "it does not wait")
 

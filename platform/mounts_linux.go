@@ -26,8 +26,9 @@ type mounts struct {
 	tree  mountTree
 	paths map[string]*mount // that were asked for
 
-	buf          []byte
-	chosen, late []*mount
+	buf           []byte
+	chosen, late  []*mount
+	local, remote bounded // see bounds
 }
 
 // mount is one mount of the host.
