@@ -30,6 +30,14 @@ type failure struct {
 	good int             // scrapes in a row that succeeded since
 }
 
+// What an error names can be made up by others than who runs the host: a mount
+// point, an interface. So of one step no more than maxTold messages are told
+// until it has recovered, and of one message no more than maxMessage bytes.
+const (
+	maxTold    = 16
+	maxMessage = 2048
+)
+
 // lack is how many processes lack a field.
 type lack struct {
 	field     platform.Fields
@@ -99,15 +107,23 @@ func (n *notices) outcome(step string, err error) {
 		n.failing[step] = f
 	}
 	f.good = 0
+	text := err.Error()
+	if len(text) > maxMessage {
+		text = strings.ToValidUTF8(text[:maxMessage], "") + "…"
+	}
 	message := strings.Map(func(r rune) rune {
 		if '0' <= r && r <= '9' {
 			return -1
 		}
 		return r
-	}, err.Error())
-	if !f.told[message] {
-		f.told[message] = true
-		n.log.Warn("Scrape incomplete", zap.String("scraper", step), zap.Error(err))
+	}, text)
+	if f.told[message] || len(f.told) == maxTold {
+		return
+	}
+	f.told[message] = true
+	n.log.Warn("Scrape incomplete", zap.String("scraper", step), zap.String("error", text))
+	if len(f.told) == maxTold {
+		n.log.Warn("Scrape fails in ever new ways, which are counted and told no more until it recovers", zap.String("scraper", step))
 	}
 }
 

@@ -6,6 +6,7 @@ package receiver
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -102,6 +103,30 @@ func TestOutcome(t *testing.T) {
 	assert.Empty(t, o.lines())
 	n.outcome("system", errors.New("uptime"))
 	assert.Equal(t, []line{warn("system", "uptime")}, o.lines(), "after a recovery all is new")
+}
+
+// TestOutcomeFlood: who names a mount point or an interface does not write the
+// log.
+func TestOutcomeFlood(t *testing.T) {
+	n, o := observeNotices()
+	name := func(i int) string { return strings.Repeat("x", i) }
+	for i := range 2 * maxTold {
+		n.outcome("system", errors.New(name(i)))
+	}
+	lines := o.lines()
+	require.Len(t, lines, maxTold+1)
+	assert.Equal(t, line{"warn", "Scrape incomplete", map[string]any{"scraper": "system", "error": name(maxTold - 1)}}, lines[maxTold-1])
+	assert.Equal(t, line{"warn", "Scrape fails in ever new ways, which are counted and told no more until it recovers", map[string]any{"scraper": "system"}}, lines[maxTold])
+
+	n.outcome("sensors", errors.New("é"+strings.Repeat("é", maxMessage)))
+	assert.Equal(t, []line{{"warn", "Scrape incomplete", map[string]any{"scraper": "sensors", "error": strings.Repeat("é", maxMessage/2) + "…"}}}, o.lines())
+	n.outcome("sensors", errors.New("x"+strings.Repeat("é", maxMessage)))
+	assert.Equal(t, []line{{"warn", "Scrape incomplete", map[string]any{"scraper": "sensors", "error": "x" + strings.Repeat("é", maxMessage/2-1) + "…"}}}, o.lines())
+	for range calm {
+		n.outcome("system", nil)
+	}
+	n.outcome("system", errors.New(name(1)))
+	assert.Equal(t, line{"warn", "Scrape incomplete", map[string]any{"scraper": "system", "error": "x"}}, o.lines()[1])
 }
 
 func TestDeniedLater(t *testing.T) {
