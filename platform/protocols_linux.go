@@ -9,9 +9,8 @@ import (
 	"github.com/hostscope/hostscope/platform/internal/procfs"
 )
 
-// Protocols reads what is wanted of /proc/net/snmp and, for UDP over IPv6,
-// /proc/net/snmp6, in the host's network. A kernel without IPv6 has no errors
-// of it.
+// Protocols reads what is wanted of /proc/1/net/snmp and, for UDP over IPv6,
+// /proc/1/net/snmp6. A kernel without IPv6 has no errors of it.
 func (h *Host) Protocols(p *Protocols, want ProtocolFields) error {
 	*p = Protocols{}
 	err := h.readAny(h.hostNetwork().folder+"snmp", func(b []byte) error {

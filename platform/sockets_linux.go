@@ -55,7 +55,7 @@ var errManySockets = fmt.Errorf("%w: more sockets than can be walked along in %v
 
 // ConnectionCounts counts the TCP, UDP and Unix sockets of the network
 // namespace that process 1 is in: by sock_diag(7) where that is ours too, else
-// by /proc/1/net, which takes three to ten times as long. What a kernel does
+// by /proc/1/net, which takes three to twelve times as long. What a kernel does
 // not have is not in counts.Has, nor is what could not be read, which the error
 // tells. No memory is kept for sockets, however many there are. What cannot be
 // read within two seconds is ErrTimeoutExpired, and that again for some time

@@ -163,7 +163,7 @@ var readingSupport = [numReadings]support{
 	ReadingDisks:             {"disks", Linux, "/proc/diskstats, /sys/class/block", ""},
 	ReadingFilesystems:       {"filesystems", Linux, "/proc/1/mountinfo, statfs(2)", ""},
 	ReadingNetworkInterfaces: {"network_interfaces", Linux, "rtnetlink(7), /proc/1/net/dev, /sys/class/net", ""},
-	ReadingProtocols:         {"protocols", Linux, "/proc/net/snmp, /proc/net/snmp6", ""},
+	ReadingProtocols:         {"protocols", Linux, "/proc/1/net/snmp, /proc/1/net/snmp6", ""},
 	ReadingConntrack:         {"conntrack", Linux, "/proc/sys/net/netfilter", "the host's network namespace"},
 	ReadingConnections:       {"connections", Linux, "sock_diag(7), /proc/1/net/tcp, /proc/1/net/udp, /proc/1/net/unix", "cheaper with the kernel modules tcp_diag, udp_diag, unix_diag"},
 	ReadingSocketStat:        {"socket_stat", Linux, "/proc/1/net/sockstat", ""},
