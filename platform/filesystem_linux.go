@@ -52,7 +52,7 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 		case err == nil:
 			dst = append(dst, m.Filesystem)
 			dst[len(dst)-1].fill(m.space.stat)
-		case m.space.asked || !unseen(err):
+		case m.space.asked || slices.Contains(req.Paths, m.Mountpoint) || !unseen(err):
 			errs = append(errs, err)
 		}
 	}

@@ -113,6 +113,16 @@ func TestFilesystemErrors(t *testing.T) {
 	assert.ErrorIs(t, err, ErrAccessDenied, "who asks for a path is told why there is none")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	assert.Equal(t, []string{"/"}, mountPoints(all))
+	_, err = h.Filesystems(t.Context(), nil, FilesystemRequest{Paths: []string{"/mine"}})
+	assert.ErrorIs(t, err, ErrAccessDenied, "also where it is a mount point")
+}
+
+// TestFilesystemNames: names that are not valid UTF-8 do not become the same.
+func TestFilesystemNames(t *testing.T) {
+	h := newTree(t).mounted("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 8:2 / /m\xff rw - ext4 /dev/sda2 rw\n3 1 8:3 / /m\xfe rw - ext4 /dev/sda3 rw\n4 1 8:4 / /m\uFFFD rw - ext4 /dev/sda4 rw\n", ok)
+	all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"/", "/m\uFFFD"}, mountPoints(all))
 }
 
 // TestFilesystemsSilent: mounts that do not answer are waited for together,

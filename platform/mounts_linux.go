@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -69,12 +70,21 @@ func (h *Host) readMounts() error {
 	}
 	m.tree = newMountTree(all)
 	m.seen = m.seen[:0:0] // what is under way has the old ones
+	odd := map[string]bool{}
 	for i := range all {
+		on := &all[i]
 		// A direct map of autofs has no space, and asking would mount it.
-		if on := &all[i]; m.tree.at(on.point) == on && on.Type != "autofs" {
-			on.space = h.newSpace(strconv.FormatUint(on.id, 10)+" "+on.point, on.point, on)
-			m.seen = append(m.seen, *on)
+		if m.tree.at(on.point) != on || on.Type == "autofs" {
+			continue
 		}
+		if strings.ContainsRune(on.Mountpoint, utf8.RuneError) { // another may go by that name
+			if odd[on.Mountpoint] {
+				continue
+			}
+			odd[on.Mountpoint] = true
+		}
+		on.space = h.newSpace(strconv.FormatUint(on.id, 10)+" "+on.point, on.point, on)
+		m.seen = append(m.seen, *on)
 	}
 	if err := h.findFirst(m.seen); err != nil {
 		return err
