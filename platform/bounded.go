@@ -5,6 +5,7 @@ package platform
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -20,14 +21,18 @@ type bounded struct {
 // a thread, and a host with so many has other worries than its metrics.
 const maxStuck = 64
 
-// try runs read and tells whether it has ended within patience; if not, or if
-// an earlier read of the same key is still under way, it is ErrTimeoutExpired.
-// What read writes may be looked at only if it has ended. It must not use what
-// anybody else does, the [Host] and its buffers among it.
+// errNotBegun is the ErrTimeoutExpired of a read that was not begun.
+var errNotBegun = fmt.Errorf("%w", ErrTimeoutExpired)
+
+// try runs read and tells whether it has ended within patience; if not, it is
+// ErrTimeoutExpired, and if an earlier read of the same key is still under way
+// or too many are, errNotBegun. What read writes may be looked at only if it
+// has ended. It must not use what anybody else does, the [Host] and its buffers
+// among it.
 func (b *bounded) try(key string, patience time.Duration, read func()) error {
 	b.reap()
 	if b.stuck[key] != nil || len(b.stuck) >= maxStuck {
-		return ErrTimeoutExpired
+		return errNotBegun
 	}
 	done := make(chan struct{})
 	go func() {
@@ -59,11 +64,12 @@ func (b *bounded) under(key string) bool {
 	return b.stuck[key] != nil
 }
 
-// wait waits for a read that try has left behind, and answers as try does.
+// wait waits for a read that try has begun and left behind, and answers as try
+// does.
 func (b *bounded) wait(ctx context.Context, key string) error {
 	done := b.stuck[key]
-	if done == nil { // it was not begun
-		return ErrTimeoutExpired
+	if done == nil { // it has come back while others were tried
+		return nil
 	}
 	select {
 	case <-done:

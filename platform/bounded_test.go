@@ -29,7 +29,8 @@ func TestBounded(t *testing.T) {
 		start := time.Now()
 		assert.ErrorIs(t, b.try("hung", time.Second, hang), ErrTimeoutExpired)
 		assert.Equal(t, time.Second, time.Since(start))
-		assert.ErrorIs(t, b.try("hung", time.Second, read), ErrTimeoutExpired)
+		assert.Equal(t, errNotBegun, b.try("hung", time.Second, read))
+		assert.ErrorIs(t, errNotBegun, ErrTimeoutExpired)
 		assert.Equal(t, time.Second, time.Since(start), "not waited for again")
 		assert.NoError(t, b.try("b", time.Second, read), "others go on")
 		assert.Equal(t, 2, runs)
@@ -68,7 +69,6 @@ func TestBoundedWait(t *testing.T) {
 			defer cancel()
 			return b.wait(ctx, key)
 		}
-		assert.ErrorIs(t, wait("a", time.Hour), ErrTimeoutExpired, "it was not begun")
 		start := time.Now()
 		late := func() { time.Sleep(3 * time.Second) }
 		assert.ErrorIs(t, b.try("a", time.Second, late), ErrTimeoutExpired)
@@ -81,5 +81,13 @@ func TestBoundedWait(t *testing.T) {
 		assert.NoError(t, wait("b", time.Second))
 		assert.False(t, b.under("b"))
 		assert.Empty(t, b.stuck)
+
+		// One comes back while another is tried: it has answered.
+		assert.ErrorIs(t, b.try("a", time.Second, late), ErrTimeoutExpired)
+		assert.ErrorIs(t, b.try("b", 3*time.Second, func() { time.Sleep(time.Hour) }), ErrTimeoutExpired)
+		assert.False(t, b.under("a"))
+		assert.NoError(t, wait("a", 0))
+		assert.ErrorIs(t, wait("b", 0), ErrTimeoutExpired)
+		time.Sleep(time.Hour)
 	})
 }

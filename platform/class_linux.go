@@ -97,9 +97,14 @@ func askAll[T any](ctx context.Context, h *Host, c *deviceClass[T], before func(
 			continue
 		}
 		before(&m.what)
-		if h.bounded.try(m.dir, devicePatience, m.run) == nil {
+		// Each that is late leaves less for the others, which are then under
+		// way at once: however many are slow, all are asked.
+		switch h.bounded.try(m.dir, devicePatience/time.Duration(1+len(late)), m.run) {
+		case nil:
 			answer(m)
-		} else {
+		case errNotBegun:
+			silent = append(silent, m.dir)
+		default:
 			late = append(late, m)
 		}
 	}

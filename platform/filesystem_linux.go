@@ -58,11 +58,15 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 	}
 	late := h.mounts.late[:0]
 	for _, m := range h.chosen(req) {
-		switch {
-		case ctx.Err() != nil, h.mounts.bounds(m).under(m.space.key):
+		if ctx.Err() != nil {
 			silent = append(silent, m.Mountpoint)
-		case h.mounts.bounds(m).try(m.space.key, statfsPatience, m.space.run) == nil:
+			continue
+		}
+		switch h.mounts.bounds(m).try(m.space.key, statfsPatience, m.space.run) {
+		case nil:
 			told(m)
+		case errNotBegun:
+			silent = append(silent, m.Mountpoint)
 		default:
 			late = append(late, m)
 		}
