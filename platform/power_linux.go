@@ -110,8 +110,8 @@ func readThreshold(m *member[supply], n sysfs.PowerNumber, key, old string) {
 func (s *supply) decode() {
 	raw := &s.raw
 	s.Kind = powerKind(raw.Text(sysfs.Type), raw.Text(sysfs.Scope))
-	if present, ok := raw.Number(sysfs.Present); ok && present == 0 && s.Kind == PowerBattery {
-		s.Kind = PowerOther // an empty slot
+	if present, ok := raw.Number(sysfs.Present); ok && present == 0 && s.Kind != PowerMains {
+		s.Kind = PowerOther // an empty slot, a tablet without its battery
 		return
 	}
 	if n, ok := raw.Number(sysfs.Online); ok {
@@ -255,21 +255,18 @@ func (s *supply) timeLeft() {
 	}
 	power, _ := s.number(sysfs.PowerNow, sysfs.PowerAvg)
 	current, _ := s.number(sysfs.CurrentNow, sysfs.CurrentAvg)
-	for _, by := range [...]struct {
-		now, full sysfs.PowerNumber
-		rate      float64
-	}{
-		{sysfs.EnergyNow, sysfs.EnergyFull, math.Abs(float64(power))},
-		{sysfs.ChargeNow, sysfs.ChargeFull, math.Abs(float64(current))},
-		// One counts energy and tells a current.
-		{sysfs.EnergyNow, sysfs.EnergyFull, s.Power * 1e6},
+	for _, by := range [...]struct{ now, full, rate, unit float64 }{
+		{s.positive(sysfs.EnergyNow), s.positive(sysfs.EnergyFull), math.Abs(float64(power)), 3600},
+		{s.positive(sysfs.ChargeNow), s.positive(sysfs.ChargeFull), math.Abs(float64(current)), 3600},
+		// One counts energy and tells a current, or the other way round.
+		{s.Energy, s.EnergyFull, s.Power, 1},
 	} {
-		much := s.positive(by.now)
+		much := by.now
 		if s.Status == ChargeCharging {
-			much = s.positive(by.full) - much
+			much = by.full - much
 		}
-		if s.moves() && by.rate > 0 && much > 0 && s.positive(by.now) > 0 {
-			s.TimeLeft = much * 3600 / by.rate
+		if s.moves() && by.rate > 0 && much > 0 && by.now > 0 {
+			s.TimeLeft = much * by.unit / by.rate
 			s.Got |= PowerTimeLeft
 			return
 		}
@@ -281,13 +278,16 @@ func (s *supply) timeLeft() {
 }
 
 // powerKind sorts the types of power_supply_sysfs.c. Scope tells what belongs
-// to a device, such as a mouse, and does not feed the host.
+// to a device and does not feed the host: the battery of a mouse, the adapter
+// of a tablet (wacom_sys.c), the USB-C port of a graphics card (ucsi/psy.c).
 func powerKind(kind, scope []byte) PowerKind {
+	device := string(scope) == "Device"
 	switch {
-	case string(scope) == "Device":
+	case string(kind) == "Battery" && device:
 		return PowerPeripheral
 	case string(kind) == "Battery":
 		return PowerBattery
+	case device:
 	case string(kind) == "Mains", string(kind) == "Wireless", string(kind) == "BrickID", bytes.HasPrefix(kind, []byte("USB")):
 		return PowerMains
 	}
@@ -314,7 +314,7 @@ func powerHealth(health []byte) Health {
 		return HealthUnknown
 	case "Good":
 		return HealthGood
-	case "Dead", "Over voltage", "Over current", "Unspecified failure":
+	case "Dead", "Over voltage", "Over current", "Blown fuse", "Cell imbalance", "Unspecified failure":
 		return HealthFailed
 	}
 	return HealthDegraded

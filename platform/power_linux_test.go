@@ -51,6 +51,9 @@ func TestPowerSupplies(t *testing.T) {
 	tr.supply("ucsi-2", "TYPE=USB", "ONLINE=0", "VOLTAGE_NOW=0", "CURRENT_NOW=0")
 	tr.supply("hid-mouse", "TYPE=Battery", "SCOPE=Device", "STATUS=Charging", "CAPACITY=71")
 	tr.supply("ups", "TYPE=UPS", "ONLINE=1")
+	tr.supply("wacom_battery_0", "TYPE=Battery", "SCOPE=Device", "PRESENT=0", "STATUS=Discharging", "CAPACITY=0")
+	tr.supply("wacom_ac_0", "TYPE=Mains", "SCOPE=Device", "PRESENT=1", "ONLINE=1")
+	tr.supply("ucsi-source-psy-0-00081", "TYPE=USB", "SCOPE=Device", "ONLINE=0", "STATUS=Not charging", "VOLTAGE_NOW=5000000", "CURRENT_NOW=0")
 	require.NoError(t, os.MkdirAll(filepath.Join(tr.dir, powerDir, "unplugged"), 0o755))
 	want := []PowerSupply{
 		{Name: "AC", Kind: PowerMains, Got: PowerOnline},
@@ -147,6 +150,8 @@ func TestFlowOfBatteries(t *testing.T) {
 		"no voltage":          {"STATUS=Discharging CHARGE_NOW=3000000 CURRENT_NOW=1500000", no, -1.5, 7200},
 		"average":             {"STATUS=Discharging CHARGE_NOW=3000000 CURRENT_AVG=-1000000 VOLTAGE_NOW=4000000", 4, -1, 10800},
 		"energy and current":  {"STATUS=Discharging " + now + " CURRENT_NOW=2000000 VOLTAGE_NOW=10000000", 20, -2, 3600},
+		"charge and power":    {"STATUS=Discharging CHARGE_NOW=3000000 VOLTAGE_NOW=8000000 POWER_NOW=12000000", 12, no, 7200},
+		"the same, charging":  {"STATUS=Charging CHARGE_NOW=3000000 CHARGE_FULL=3750000 VOLTAGE_NOW=8000000 POWER_NOW=12000000", 12, no, 1800},
 		"told":                {"STATUS=Discharging CAPACITY=40 TIME_TO_EMPTY_NOW=5400 TIME_TO_FULL_NOW=1", no, no, 5400},
 		"told on average":     {"STATUS=Charging CAPACITY=40 TIME_TO_FULL_NOW=0 TIME_TO_FULL_AVG=1234", no, no, 1234},
 		"told, but it is not": {"STATUS=Full TIME_TO_EMPTY_NOW=5400", no, no, no},
@@ -166,7 +171,7 @@ func TestFlowOfBatteries(t *testing.T) {
 
 func TestHealthOfBatteries(t *testing.T) {
 	for in, want := range map[string]Health{
-		"Good": HealthGood, "Dead": HealthFailed, "Over voltage": HealthFailed, "Over current": HealthFailed, "Unspecified failure": HealthFailed,
+		"Good": HealthGood, "Dead": HealthFailed, "Over voltage": HealthFailed, "Over current": HealthFailed, "Blown fuse": HealthFailed, "Cell imbalance": HealthFailed, "Unspecified failure": HealthFailed,
 		"Overheat": HealthDegraded, "Cold": HealthDegraded, "Warm": HealthDegraded, "Calibration required": HealthDegraded,
 		"Watchdog timer expire": HealthDegraded, "something new": HealthDegraded, "Unknown": HealthUnknown, "No battery": HealthUnknown, "": HealthUnknown,
 	} {
@@ -185,7 +190,12 @@ func TestTypesOfSupplies(t *testing.T) {
 	} {
 		assert.Equal(t, want, powerKind([]byte(in), nil), in)
 		assert.Equal(t, want, powerKind([]byte(in), []byte("System")), in)
-		assert.Equal(t, PowerPeripheral, powerKind([]byte(in), []byte("Device")), in)
+		if want == PowerBattery {
+			want = PowerPeripheral
+		} else {
+			want = PowerOther // it does not feed the host
+		}
+		assert.Equal(t, want, powerKind([]byte(in), []byte("Device")), in)
 	}
 }
 
