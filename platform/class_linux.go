@@ -36,7 +36,7 @@ type deviceClass[T any] struct {
 	changed  bool // there are other devices than in the reading before
 }
 
-// member is one device of a class. While it is asked, what stands below run
+// member is one device of a class. While it is asked, what stands below path
 // belongs to the goroutine that asks.
 type member[T any] struct {
 	name  string // in the class
@@ -44,6 +44,10 @@ type member[T any] struct {
 	inode uint64 // of its name there
 	round uint64 // of the last reading that it was in
 	run   func()
+
+	// How a chip or a thermal zone is called, and what for, since it answered
+	// first.
+	id, driver, path string
 
 	access
 	known  bool   // it was looked up: where and what it is, and which files it has
@@ -204,10 +208,13 @@ func (m *member[T]) value(file []byte) (n int64, ok bool) {
 	return n, ok
 }
 
-// failed takes a file that could not be read.
+// failed takes a file that could not be read. One that is gone, and one that
+// we had no descriptor or memory for, has the device looked up anew.
 func (m *member[T]) failed(errno unix.Errno) {
-	if errno == unix.ENOENT {
+	if errno == unix.ENOENT || scarce(errno) {
 		m.known = false
+	}
+	if errno == unix.ENOENT {
 		return
 	}
 	if m.unread == nil {
@@ -216,9 +223,18 @@ func (m *member[T]) failed(errno unix.Errno) {
 	m.unread[errno]++
 }
 
+// scarce tells whether an error is about what this process lacks, and says
+// nothing of the device.
+func scarce(errno unix.Errno) bool {
+	return errno == unix.EMFILE || errno == unix.ENFILE || errno == unix.ENOMEM
+}
+
 // line reads a file of one line of text, nil where it cannot be read.
 func (m *member[T]) line(name string) []byte {
 	b, errno := m.readOnce(unix.AT_FDCWD, m.file(name), m.buffer())
+	if scarce(errno) {
+		m.failed(errno)
+	}
 	if errno != 0 {
 		return nil
 	}
@@ -240,10 +256,26 @@ func (m *member[T]) buffer() []byte {
 	return m.text
 }
 
+// isSupply tells whether a power supply has a name and tells its temperature:
+// the kernel makes a thermal zone of that name of it (psy_register_thermal of
+// power_supply_core.c), and older kernels a chip of the zone.
+func (m *member[T]) isSupply(name string) bool {
+	if name == "" || strings.Contains(name, "/") {
+		return false
+	}
+	class := filepath.Dir(filepath.Dir(m.dir))
+	m.scrap = append(append(m.scrap[:0], filepath.Join(class, "power_supply", name, "temp")...), 0)
+	var st unix.Statx_t
+	return m.statx(unix.AT_FDCWD, m.scrap, 0, unix.STATX_TYPE, &st) == 0
+}
+
 // names lists the files of a folder.
 func (m *member[T]) names(dir string, each func(name []byte)) {
 	fd, err := m.openPath(dir, unix.O_DIRECTORY)
 	if err != nil {
+		if errno := errnoOf(err); scarce(errno) {
+			m.failed(errno)
+		}
 		return
 	}
 	if errno := m.listdir(fd, m.buffer(), each); errno != 0 {

@@ -4,8 +4,12 @@
 package platform
 
 import (
+	"bytes"
 	"context"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // raplZone is what is known of a zone of RAPL.
@@ -22,18 +26,10 @@ type raplZone struct {
 // answered also when the error, which names the files, is not nil.
 func (h *Host) EnergyZones(ctx context.Context, dst []EnergyZone) ([]EnergyZone, error) {
 	zones, err := askAll(ctx, h, &h.sensors.rapl, func(*raplZone) {})
-	names := map[string]string{}
 	for _, m := range zones {
-		names[m.name] = m.what.Name
-	}
-	for _, m := range zones {
-		z := &m.what
-		if !z.got {
-			continue
+		if m.what.got {
+			dst = append(dst, m.what.EnergyZone)
 		}
-		// intel-rapl:0:1 is part of intel-rapl:0.
-		z.Parent = names[m.name[:strings.LastIndexByte(m.name, ':')]]
-		dst = append(dst, z.EnergyZone)
 	}
 	return dst, err
 }
@@ -44,6 +40,13 @@ func askRAPL(m *member[raplZone]) {
 		m.locate()
 		*z = raplZone{energy: append([]byte(nil), m.file("energy_uj")...)}
 		keep(&z.Name, m.line("name"))
+		if parent := m.name[:strings.LastIndexByte(m.name, ':')]; strings.Contains(parent, ":") {
+			// intel-rapl:0:1 is part of intel-rapl:0.
+			path := append([]byte(filepath.Join(filepath.Dir(m.dir), parent, "name")), 0)
+			if b, errno := m.readOnce(unix.AT_FDCWD, path, m.buffer()); errno == 0 {
+				keep(&z.Parent, bytes.TrimSpace(b))
+			}
+		}
 		if n, ok := m.value(m.file("max_energy_range_uj")); ok && n > 0 {
 			z.Max = uint64(n)
 		}

@@ -66,13 +66,7 @@ func (h *Host) Unread() map[string]int {
 func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest) ([]Sensor, error) {
 	s := &h.sensors
 	chips, err := askAll(ctx, h, &s.chips, func(c *chip) { c.want = want })
-	fresh := s.chips.changed
-	for _, m := range chips {
-		fresh = fresh || m.what.id == ""
-	}
-	if fresh {
-		nameChips(chips)
-	}
+	nameChips(s.chips.members, chips)
 	for _, m := range chips {
 		for i := range m.what.channels {
 			if c := &m.what.channels[i]; c.Got != 0 {
@@ -85,9 +79,9 @@ func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest) ([
 	}
 	zones, zerr := askAll(ctx, h, &s.zones, func(z *zone) {
 		z.want = want[SensorTemperature]
-		z.told = z.toldBy(chips)
+		z.told = z.toldBy(s.chips.members)
 	})
-	nameZones(zones, chips)
+	nameZones(s.zones.members, zones, s.chips.members)
 	for _, m := range zones {
 		if z := &m.what; !z.told && z.Got != 0 {
 			dst = append(dst, z.Sensor)
@@ -148,7 +142,7 @@ func askChip(m *member[chip]) {
 func findChannels(m *member[chip]) {
 	c := &m.what
 	*c = chip{want: c.want, path: m.locate()}
-	if strings.Contains(c.path, "/power_supply/") {
+	if strings.Contains(c.path, "/power_supply/") || strings.Contains(c.path, "/thermal_zone") && m.isSupply(string(m.line("device/type"))) {
 		return // of which another reading tells the same (power_supply_hwmon.c)
 	}
 	dir := m.home
@@ -165,6 +159,11 @@ func findChannels(m *member[chip]) {
 		}
 	}
 	c.driver = cmp.Or(c.driver, m.name)
+	defer func() {
+		if !m.known {
+			c.channels = nil // half of it would be another chip
+		}
+	}()
 	c.channels = slices.DeleteFunc(c.channels, func(c channel) bool { return !c.tells() })
 	slices.SortFunc(c.channels, func(a, b channel) int {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.number, b.number), strings.Compare(a.Name, b.Name))
@@ -362,30 +361,49 @@ func limits(kind SensorKind, field SensorFields, n int64) bool {
 	return !upper || n != 0
 }
 
-// nameChips gives each chip its ID: of those that would have the same one, all
-// but the first have the whole path in it.
-func nameChips(chips []*member[chip]) {
-	sorted := slices.SortedFunc(slices.Values(chips), func(a, b *member[chip]) int {
-		return cmp.Or(strings.Compare(a.what.path, b.what.path), strings.Compare(a.name, b.name))
-	})
+// nameChips gives each chip that answers for the first time its ID, which it
+// keeps. Of those that would have the same one, all but the first have the
+// whole path in it, and where even that is the same, the number.
+func nameChips(all, answered []*member[chip]) {
+	unnamed := func(m *member[chip]) bool { return m.what.id == "" && len(m.what.channels) > 0 }
+	if !slices.ContainsFunc(answered, unnamed) {
+		return
+	}
 	taken := map[string]bool{}
+	for _, m := range all {
+		taken[m.id] = true
+	}
+	sorted := slices.SortedFunc(slices.Values(answered), func(a, b *member[chip]) int {
+		return cmp.Or(strings.Compare(a.what.path, b.what.path), cmp.Compare(len(a.name), len(b.name)), strings.Compare(a.name, b.name))
+	})
 	for _, m := range sorted {
 		c := &m.what
-		id := chipID(c.driver, c.path)
-		if c.path == "" && c.driver != m.name {
-			id += "-" + m.name // it has no place
-		}
-		if taken[id] {
-			id = c.driver + "-" + strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(c.path, "devices/"), "/"+m.name), "/hwmon")
-		}
-		taken[id] = true
-		if c.id == id {
+		if !unnamed(m) {
 			continue
 		}
-		keep(&c.id, []byte(id))
+		if m.id == "" || m.driver != c.driver || m.path != c.path {
+			m.driver, m.path = c.driver, c.path
+			for _, id := range chipIDs(m) {
+				if keep(&m.id, []byte(id)); !taken[m.id] {
+					break
+				}
+			}
+			taken[m.id] = true
+		}
+		c.id = m.id
 		for i := range c.channels {
 			ch := &c.channels[i]
 			ch.Chip, ch.ID = c.id, c.id+"/"+ch.Name
 		}
 	}
+}
+
+// chipIDs are the IDs that a chip may have, the best first.
+func chipIDs(m *member[chip]) [3]string {
+	id := chipID(m.driver, m.path)
+	if m.path == "" && m.driver != m.name {
+		id += "-" + m.name // it has no place
+	}
+	place := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(m.path, "devices/"), "/"+m.name), "/hwmon")
+	return [...]string{id, m.driver + "-" + place, id + "-" + m.name}
 }

@@ -518,3 +518,148 @@ func TestHostileSensors(t *testing.T) {
 		}
 	}
 }
+
+// TestSensorsOfOneFolder: not even the whole path tells these apart.
+func TestSensorsOfOneFolder(t *testing.T) {
+	tr := newTree(t)
+	for i := range 12 {
+		tr.chip(i, "devices/virtual/hwmon", map[string]string{"name": "psu", "temp1_input": fmt.Sprint(i * 1000)})
+	}
+	h := tr.open()
+	for range 2 {
+		got := values(sensorsOf(t, h, everySensor))
+		require.Len(t, got, 12)
+		for id, of := range map[string]float64{"psu": 0, "psu-virtual": 1, "psu-hwmon2": 2, "psu-hwmon11": 11} {
+			assert.InDelta(t, of, got[id+"/temp1"], 0, id)
+		}
+	}
+	// Each keeps its name when the first of them goes.
+	tr.remove("sys/class/hwmon/hwmon0")
+	tr.chip(12, "devices/virtual/hwmon", map[string]string{"name": "psu", "temp1_input": "12000"})
+	got := values(sensorsOf(t, h, everySensor))
+	require.Len(t, got, 12)
+	assert.InDelta(t, 1, got["psu-virtual/temp1"], 0)
+	assert.InDelta(t, 11, got["psu-hwmon11/temp1"], 0)
+	assert.InDelta(t, 12, got["psu/temp1"], 0)
+}
+
+// hang has a file block until the function that it answers is called, after
+// which it has the content.
+func (tr tree) hang(h *Host, key, name, content string) (resume func()) {
+	fifo := filepath.Join(tr.dir, name)
+	require.NoError(tr.t, os.Remove(fifo))
+	require.NoError(tr.t, unix.Mkfifo(fifo, 0o600))
+	return func() {
+		done := h.bounded.stuck[filepath.Join(tr.dir, key)]
+		w, err := os.OpenFile(fifo, os.O_WRONLY, 0)
+		require.NoError(tr.t, err)
+		require.NoError(tr.t, os.Remove(fifo))
+		tr.write(name, content)
+		_, err = w.WriteString(content)
+		require.NoError(tr.t, err)
+		require.NoError(tr.t, w.Close())
+		<-done
+	}
+}
+
+// TestSilentKeepTheirNames: nobody takes the name of a chip or a zone that
+// does not answer for once, and no zone stands in for such a chip.
+func TestSilentKeepTheirNames(t *testing.T) {
+	tr := newTree(t)
+	const first, second = "devices/pci0000:00/0000:00:14.0/i2c-0/0-0018/hwmon", "devices/pci0000:00/0000:00:14.0/i2c-1/1-0018/hwmon"
+	tr.chip(0, first, map[string]string{"name": "jc42", "temp1_input": "20000"})
+	tr.chip(1, second, map[string]string{"name": "jc42", "temp1_input": "21000"})
+	tr.chip(2, "devices/platform/coretemp.0/hwmon", map[string]string{"name": "coretemp", "temp1_input": "51000"})
+	tr.thermal(3, "x86_pkg_temp", "51000")
+	tr.thermal(5, "SEN1", "38000")
+	tr.thermal(10, "SEN1", "39000")
+	h := tr.open()
+	want := map[string]float64{
+		"jc42-0000:00:14.0-0018/temp1": 20, "jc42-pci0000:00/0000:00:14.0/i2c-1/1-0018/temp1": 21, "coretemp.0/temp1": 51,
+		"thermal-SEN1/temp": 38, "thermal-SEN1-10/temp": 39,
+	}
+	assert.Equal(t, want, values(sensorsOf(t, h, everySensor)))
+
+	resume := []func(){
+		tr.hang(h, "sys/class/hwmon/hwmon0", "sys/"+first+"/hwmon0/temp1_input", "20000\n"),
+		tr.hang(h, "sys/class/hwmon/hwmon2", "sys/devices/platform/coretemp.0/hwmon/hwmon2/temp1_input", "51000\n"),
+		tr.hang(h, "sys/class/thermal/thermal_zone5", "sys/class/thermal/thermal_zone5/temp", "38000\n"),
+	}
+	tr.chip(3, "devices/platform/new.0/hwmon", map[string]string{"name": "new", "temp1_input": "1000"}) // all are named anew
+	got, err := h.Sensors(t.Context(), nil, everySensor)
+	require.ErrorIs(t, err, ErrTimeoutExpired)
+	assert.Equal(t, map[string]float64{"jc42-pci0000:00/0000:00:14.0/i2c-1/1-0018/temp1": 21, "thermal-SEN1-10/temp": 39, "new.0/temp1": 1}, values(got))
+	for _, f := range resume {
+		f()
+	}
+	want["new.0/temp1"] = 1
+	assert.Equal(t, want, values(sensorsOf(t, h, everySensor)))
+}
+
+// TestTemperatureOfSupplies: the kernel makes a zone of a power supply that
+// tells its temperature, and older ones a chip of the zone.
+func TestTemperatureOfSupplies(t *testing.T) {
+	tr := newTree(t)
+	tr.supply("sbs-5-000b", "TYPE=Battery", "TEMP=312")
+	tr.write(powerDir+"sbs-5-000b/temp", "312\n")
+	tr.supply("BAT0", "TYPE=Battery")
+	tr.thermal(0, "sbs-5-000b", "31200")
+	tr.thermal(1, "BAT0", "30000") // has nothing to do with it
+	tr.thermal(2, "", "29000")
+	tr.chip(0, "devices/virtual/thermal/thermal_zone0", map[string]string{"name": "sbs_5_000b", "temp1_input": "31200", "device/type": "sbs-5-000b"})
+	h := tr.open()
+	for range 2 {
+		assert.Equal(t, map[string]float64{"thermal-BAT0/temp": 30, "thermal-thermal_zone2/temp": 29}, values(sensorsOf(t, h, everySensor)))
+	}
+	supplies, err := h.PowerSupplies(t.Context(), nil, 0)
+	require.NoError(t, err)
+	assert.InDelta(t, 31.2, supplies[1].Temperature, 0)
+}
+
+// TestSensorsWithoutDescriptors: what could not be looked up for want of
+// descriptors is looked up again, and is nothing else until then.
+func TestSensorsWithoutDescriptors(t *testing.T) {
+	tr := newTree(t)
+	tr.chip(0, "devices/platform/chip.0/hwmon", map[string]string{"name": "chip", "temp1_input": "1000"})
+	tr.thermal(0, "SEN1", "38000")
+	h := tr.open()
+	require.NoError(t, h.sensors.chips.update(h))
+	require.NoError(t, h.sensors.zones.update(h))
+	c, z := h.sensors.chips.members[0], h.sensors.zones.members[0]
+	c.what.want, z.what.want = everySensor, SensorValue
+
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	none := limit
+	none.Cur = 0
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &none))
+	askChip(c)
+	askZone(z)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	assert.Empty(t, c.what.channels)
+	assert.Zero(t, z.what.Got)
+	assert.NotZero(t, c.unread[unix.EMFILE])
+	assert.NotZero(t, z.unread[unix.EMFILE])
+	assert.Equal(t, map[string]float64{"chip.0/temp1": 1, "thermal-SEN1/temp": 38}, values(sensorsOf(t, h, everySensor)))
+}
+
+// TestEnergyOfSilentPackage: memory is that of its package, also when that does
+// not answer.
+func TestEnergyOfSilentPackage(t *testing.T) {
+	tr := newTree(t)
+	const dir = "sys/devices/virtual/powercap/intel-rapl/intel-rapl:0/"
+	for zone, name := range map[string]string{"": "package-0", "intel-rapl:0:0/": "dram"} {
+		tr.write(dir+zone+"name", name+"\n")
+		tr.write(dir+zone+"max_energy_range_uj", "65712999613\n")
+		tr.write(dir+zone+"energy_uj", "7\n")
+	}
+	require.NoError(t, os.MkdirAll(filepath.Join(tr.dir, "sys/class/powercap"), 0o755))
+	tr.link("sys/class/powercap/intel-rapl:0", "../../devices/virtual/powercap/intel-rapl/intel-rapl:0")
+	tr.link("sys/class/powercap/intel-rapl:0:0", "../../devices/virtual/powercap/intel-rapl/intel-rapl:0/intel-rapl:0:0")
+	h := tr.open()
+	resume := tr.hang(h, "sys/class/powercap/intel-rapl:0", dir+"energy_uj", "7\n")
+	zones, err := h.EnergyZones(t.Context(), nil)
+	require.ErrorIs(t, err, ErrTimeoutExpired)
+	assert.Equal(t, []EnergyZone{{"dram", "package-0", 7, 65712999613}}, zones)
+	resume()
+}

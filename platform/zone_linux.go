@@ -5,6 +5,7 @@ package platform
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ import (
 type zone struct {
 	channel
 	folder string // thermal_zone0
+	supply bool   // it shows the temperature of a power supply
 	want   SensorFields
 	told   bool // a hwmon chip tells it, or there is nothing to tell
 }
@@ -26,13 +28,18 @@ func askZone(m *member[zone]) {
 		m.locate()
 		z.channel, z.folder = channel{Sensor: Sensor{Name: "temp"}}, m.name
 		keep(&z.Driver, m.line("type"))
+		z.supply = m.isSupply(z.Driver)
+		z.Driver = cmp.Or(z.Driver, m.name)
 		z.files[sysfs.SensorInput] = append([]byte(m.home+"/temp"), 0)
 		if trip := criticalTrip(m); trip != "" {
 			z.files[sysfs.SensorCrit] = append([]byte(m.home+"/"+trip+"_temp"), 0)
 		}
+		if !m.known {
+			z.Driver = "" // half of it would be another zone
+		}
 	}
 	z.Got = 0
-	if !z.told {
+	if !z.told && z.Driver != "" {
 		m.measure(&z.channel, z.want)
 	}
 }
@@ -55,38 +62,46 @@ func criticalTrip(m *member[zone]) string {
 	return ""
 }
 
-// nameZones gives each zone its ID, and finds those that a chip tells of. Of
-// zones of one type the first is named for it, the others have their number.
-func nameZones(zones []*member[zone], chips []*member[chip]) {
-	for i, m := range zones {
+// nameZones gives each zone that answers for the first time its ID, which it
+// keeps, and finds those that a chip tells of. Of zones of one type the first
+// is named for it, the others have their number.
+func nameZones(all, answered []*member[zone], chips []*member[chip]) {
+	for _, m := range answered {
 		z := &m.what
 		z.told = z.toldBy(chips)
-		id := "thermal-" + z.Driver
-		if slices.ContainsFunc(zones[:i], func(o *member[zone]) bool { return o.what.Driver == z.Driver }) {
-			id += strings.Replace(m.name, "thermal_zone", "-", 1)
+		if z.Driver == "" {
+			continue
 		}
-		if z.Chip != id {
-			z.Chip, z.ID = id, id+"/"+z.Name
+		if m.id == "" || m.driver != z.Driver {
+			m.driver, m.id = z.Driver, ""
+			id := "thermal-" + z.Driver
+			if slices.ContainsFunc(all, func(o *member[zone]) bool { return o.id == id }) {
+				id += strings.Replace(m.name, "thermal_zone", "-", 1)
+			}
+			m.id = id
+		}
+		if z.Chip != m.id {
+			z.Chip, z.ID = m.id, m.id+"/"+z.Name
 		}
 	}
 }
 
-// toldBy tells whether a chip shows the temperature of a zone, or the zone
-// shows none. The kernel makes a chip of most zones, one for all of a type,
+// toldBy tells whether a chip shows the temperature of a zone, be it that it
+// does not answer now, or a power supply does, or the zone shows none. The kernel makes a chip of most zones, one for all of a type,
 // with the name of the type in which a dash is an underscore
 // (thermal_hwmon.c). The sensor of x86_pkg_temp is that of coretemp.
 // INT3400 has no sensor and always says 20 °C (int3400_thermal.c).
 func (z *zone) toldBy(chips []*member[chip]) bool {
 	kind := z.Driver
-	switch kind {
-	case "": // it was not looked up yet
+	switch {
+	case kind == "": // it was not looked up yet
 		return false
-	case "INT3400 Thermal":
+	case kind == "INT3400 Thermal", z.supply:
 		return true
 	}
 	name := strings.ReplaceAll(kind, "-", "_")
 	return slices.ContainsFunc(chips, func(c *member[chip]) bool {
-		return c.what.driver == name || kind == "x86_pkg_temp" && c.what.driver == "coretemp" ||
-			strings.Contains(c.what.path, "/"+z.folder+"/")
+		return c.driver == name || kind == "x86_pkg_temp" && c.driver == "coretemp" ||
+			strings.Contains(c.path, "/"+z.folder+"/")
 	})
 }
