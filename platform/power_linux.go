@@ -124,9 +124,12 @@ func (s *supply) decode() {
 	}
 	s.Health = powerHealth(raw.Text(sysfs.Health))
 	s.set(PowerHealth, s.Health != HealthUnknown)
-	s.capacity()
-	s.flow()
-	s.timeLeft()
+	if s.Kind != PowerPeripheral || s.Online || !s.Got.Has(PowerOnline) {
+		// One that is away tells what it told last, or 0 (hid-logitech-hidpp.c).
+		s.capacity()
+		s.flow()
+		s.timeLeft()
+	}
 
 	const tenth, absoluteZero = 10, -273
 	if n, ok := raw.Number(sysfs.Temp); ok && n > absoluteZero*tenth {

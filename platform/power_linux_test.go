@@ -50,6 +50,8 @@ func TestPowerSupplies(t *testing.T) {
 	tr.supply("ucsi-1", "TYPE=USB_PD_DRP", "ONLINE=2", "VOLTAGE_NOW=20000000", "CURRENT_NOW=3250000")
 	tr.supply("ucsi-2", "TYPE=USB", "ONLINE=0", "VOLTAGE_NOW=0", "CURRENT_NOW=0")
 	tr.supply("hid-mouse", "TYPE=Battery", "SCOPE=Device", "STATUS=Charging", "CAPACITY=71")
+	tr.supply("hidpp_battery_0", "TYPE=Battery", "SCOPE=Device", "ONLINE=0", "STATUS=Unknown", "CAPACITY=71", "VOLTAGE_NOW=3800000", "MODEL_NAME=Mouse")
+	tr.supply("hidpp_battery_1", "TYPE=Battery", "SCOPE=Device", "ONLINE=1", "STATUS=Discharging", "CAPACITY=72")
 	tr.supply("ups", "TYPE=UPS", "ONLINE=1")
 	tr.supply("wacom_battery_0", "TYPE=Battery", "SCOPE=Device", "PRESENT=0", "STATUS=Discharging", "CAPACITY=0")
 	tr.supply("wacom_ac_0", "TYPE=Mains", "SCOPE=Device", "PRESENT=1", "ONLINE=1")
@@ -68,6 +70,9 @@ func TestPowerSupplies(t *testing.T) {
 		{Name: "BAT1", Kind: PowerBattery, Got: PowerStatus | PowerCharge | PowerDesignCharge | PowerCurrent, Charge: 1.01, DesignCharge: 4.5},
 		{Name: "BAT2", Kind: PowerBattery, Got: PowerStatus | PowerCharge, Status: ChargeFull, Charge: 1},
 		{Name: "hid-mouse", Kind: PowerPeripheral, Got: PowerStatus | PowerCharge, Status: ChargeCharging, Charge: 0.71},
+		// A mouse that is switched off.
+		{Name: "hidpp_battery_0", Kind: PowerPeripheral, Got: PowerStatus | PowerOnline, Model: "Mouse"},
+		{Name: "hidpp_battery_1", Kind: PowerPeripheral, Got: PowerStatus | PowerOnline | PowerCharge, Online: true, Status: ChargeDischarging, Charge: 0.72},
 		{Name: "ucsi-1", Kind: PowerMains, Got: PowerOnline | PowerVoltage | PowerCurrent, Online: true, Voltage: 20, Current: 3.25},
 		{Name: "ucsi-2", Kind: PowerMains, Got: PowerOnline | PowerVoltage | PowerCurrent},
 	}
@@ -84,7 +89,7 @@ func TestPowerSupplies(t *testing.T) {
 	tr.remove(powerDir + "hid-mouse")
 	supplies, err = h.PowerSupplies(t.Context(), nil, 0)
 	require.NoError(t, err)
-	want = append([]PowerSupply{want[0], {Name: "BAT0", Kind: PowerBattery, Got: PowerStatus, Status: ChargeFull}}, want[2], want[3], want[5], want[6])
+	want = append([]PowerSupply{want[0], {Name: "BAT0", Kind: PowerBattery, Got: PowerStatus, Status: ChargeFull}}, append(want[2:4:4], want[5:]...)...)
 	assert.Equal(t, want, supplies)
 }
 

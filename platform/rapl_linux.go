@@ -8,6 +8,7 @@ import (
 	"context"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -26,12 +27,29 @@ type raplZone struct {
 // answered also when the error, which names the files, is not nil.
 func (h *Host) EnergyZones(ctx context.Context, dst []EnergyZone) ([]EnergyZone, error) {
 	zones, err := askAll(ctx, h, &h.sensors.rapl, func(*raplZone) {})
+	slept := len(zones) > 0 && h.slept()
 	for _, m := range zones {
-		if m.what.got {
-			dst = append(dst, m.what.EnergyZone)
+		if z := m.what.EnergyZone; m.what.got {
+			if slept {
+				z.Max = 0
+			}
+			dst = append(dst, z)
 		}
 	}
 	return dst, err
+}
+
+// slept tells whether the host was suspended since the last call: that is how
+// much further its uptime got than the time that it was awake.
+func (h *Host) slept() bool {
+	up, err := h.Uptime()
+	if err != nil {
+		return false
+	}
+	asleep := up - h.machine.Awake()
+	before := h.sensors.asleep
+	h.sensors.asleep = &asleep
+	return before != nil && asleep-*before > time.Second
 }
 
 func askRAPL(m *member[raplZone]) {

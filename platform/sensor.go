@@ -80,7 +80,9 @@ type Sensor struct {
 type EnergyZone struct {
 	Name   string // package-0, dram, core, uncore, psys
 	Parent string // the name of the zone that this one is part of, if any
-	// Energy in microjoules was used since some time. After Max it begins at 0.
+	// Energy in microjoules was used since some time. After Max it begins at 0;
+	// Max is 0 where that is not known, and where the host was suspended since
+	// the last reading, from which processors begin at 0 as well.
 	Energy, Max uint64
 }
 

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +24,7 @@ type sensors struct {
 	zones    deviceClass[zone]
 	rapl     deviceClass[raplZone]
 	unread   map[string]int
+	asleep   *time.Duration // see slept
 }
 
 func newSensors() sensors {
@@ -145,13 +147,13 @@ func findChannels(m *member[chip]) {
 	if strings.Contains(c.path, "/power_supply/") || strings.Contains(c.path, "/thermal_zone") && m.isSupply(string(m.line("device/type"))) {
 		return // of which another reading tells the same (power_supply_hwmon.c)
 	}
-	dir := m.home
-	m.names(dir, func(name []byte) { c.add(dir, name) })
+	dir, at := m.home, map[string]int{}
+	m.names(dir, func(name []byte) { c.add(dir, name, at) })
 	folder := ""
 	if len(c.channels) == 0 {
 		folder = "device/"
 		dir += "/device"
-		m.names(dir, func(name []byte) { c.add(dir, name) })
+		m.names(dir, func(name []byte) { c.add(dir, name, at) })
 	}
 	for _, file := range [...]string{folder + "name", "device/name"} {
 		if c.driver == "" {
@@ -189,16 +191,17 @@ func (c *channel) tells() bool {
 	return false
 }
 
-// add takes a name in the folder of a chip.
-func (c *chip) add(dir string, name []byte) {
+// add takes a name in the folder of a chip; at is where the channels are.
+func (c *chip) add(dir string, name []byte, at map[string]int) {
 	sensor, prefix, number, item, ok := sysfs.SensorFile(name)
 	k, known := sensorKinds[string(prefix)]
 	if !ok || !known {
 		return
 	}
-	i := slices.IndexFunc(c.channels, func(c channel) bool { return c.Name == string(sensor) })
-	if i < 0 {
+	i, seen := at[string(sensor)]
+	if !seen {
 		i = len(c.channels)
+		at[string(sensor)] = i
 		c.channels = append(c.channels, channel{number: number, Sensor: Sensor{Name: string(sensor), Kind: k.kind}})
 	}
 	c.channels[i].files[item] = append([]byte(dir+"/"+string(name)), 0)

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
@@ -662,4 +663,35 @@ func TestEnergyOfSilentPackage(t *testing.T) {
 	require.ErrorIs(t, err, ErrTimeoutExpired)
 	assert.Equal(t, []EnergyZone{{"dram", "package-0", 7, 65712999613}}, zones)
 	resume()
+}
+
+// TestEnergyAfterSuspend: a counter that fell while the host was suspended has
+// not wrapped around.
+func TestEnergyAfterSuspend(t *testing.T) {
+	tr := newTree(t)
+	const dir = "sys/class/powercap/intel-rapl:0/"
+	tr.write(dir+"name", "package-0\n")
+	tr.write(dir+"max_energy_range_uj", "262143328850\n")
+	tr.write(dir+"energy_uj", "9\n")
+	awake := 100 * time.Second
+	h, err := Open(Root{Path: tr.dir}, Machine{Awake: func() time.Duration { return awake }})
+	require.NoError(t, err)
+	defer h.Close()
+	for i, tt := range []struct {
+		uptime string
+		awake  time.Duration
+		most   uint64
+	}{
+		{"100.00 1.00\n", 100 * time.Second, 262143328850},
+		{"160.00 1.00\n", 160 * time.Second, 262143328850},
+		{"4000.00 1.00\n", 220 * time.Second, 0},
+		{"4060.00 1.00\n", 280 * time.Second, 262143328850},
+		{"", 340 * time.Second, 262143328850},
+	} {
+		tr.write("proc/uptime", tt.uptime)
+		awake = tt.awake
+		zones, err := h.EnergyZones(t.Context(), nil)
+		require.NoError(t, err)
+		assert.Equal(t, []EnergyZone{{"package-0", "", 9, tt.most}}, zones, i)
+	}
 }
