@@ -121,11 +121,12 @@ func (p *Handle) Resume() (Guarantee, error) { return p.Signal(unix.SIGCONT) }
 func (p *Handle) Kill() (Guarantee, error) { return p.Signal(unix.SIGKILL) }
 
 // Terminate asks the process to end (SIGTERM), waits until it has or grace is
-// over and then, if kill is set, kills it. It tells whether that was needed,
-// and how the process ended as far as it did: nil if it has not.
-func (p *Handle) Terminate(ctx context.Context, grace time.Duration, kill bool) (Guarantee, bool, *Exit, error) {
+// over and then, unless kill is nil or has an error to say against it, kills
+// it. It tells whether that was needed, and how the process ended as far as it
+// did: nil if it has not.
+func (p *Handle) Terminate(ctx context.Context, grace time.Duration, kill func() error) (Guarantee, bool, *Exit, error) {
 	guarantee, err := p.Signal(unix.SIGTERM)
-	if err != nil || grace <= 0 && !kill {
+	if err != nil || grace <= 0 && kill == nil {
 		return guarantee, false, nil, err
 	}
 	waiting, cancel := context.WithTimeout(ctx, max(0, grace))
@@ -134,10 +135,13 @@ func (p *Handle) Terminate(ctx context.Context, grace time.Duration, kill bool) 
 	if err == nil {
 		return guarantee, false, &exit, nil
 	}
-	if !kill || ctx.Err() != nil || !errors.Is(err, ErrTimeoutExpired) {
+	if kill == nil || ctx.Err() != nil || !errors.Is(err, ErrTimeoutExpired) {
 		return guarantee, false, nil, err
 	}
-	second, err := p.Kill()
+	second := Guarantee(0)
+	if err = kill(); err == nil {
+		second, err = p.Kill()
+	}
 	if errors.Is(err, ErrNoSuchProcess) { // just now, and without that
 		second, err = guarantee, nil
 	} else if err != nil {

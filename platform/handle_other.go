@@ -74,7 +74,7 @@ func (*Handle) Resume() (Guarantee, error) { return 0, ErrNotSupported }
 func (*Handle) Kill() (Guarantee, error) { return 0, ErrNotSupported }
 
 // Terminate answers ErrNotSupported.
-func (*Handle) Terminate(context.Context, time.Duration, bool) (Guarantee, bool, *Exit, error) {
+func (*Handle) Terminate(context.Context, time.Duration, func() error) (Guarantee, bool, *Exit, error) {
 	return 0, false, nil, ErrNotSupported
 }
 

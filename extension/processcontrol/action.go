@@ -182,8 +182,9 @@ func (q *request) signalZero() (any, error) {
 	})
 }
 
-// judge reads the process anew and asks the policy.
-func (q *request) judge(h *platform.Host, p *platform.Handle, ask policy.Ask) (*policy.Target, *platform.ProcessReading, policy.Decision, error) {
+// judge reads the process anew and asks the policy: about all that the action
+// may come to.
+func (q *request) judge(h *platform.Host, p *platform.Handle, a *action) (*policy.Target, *platform.ProcessReading, policy.Decision, error) {
 	t, r, err := q.target(h, p)
 	if err != nil {
 		return nil, nil, policy.Decision{}, err
@@ -202,7 +203,13 @@ func (q *request) judge(h *platform.Host, p *platform.Handle, ask policy.Ask) (*
 			return nil, nil, policy.Decision{}, err
 		}
 	}
-	return t, r, q.policy.Decide(&q.caller.Caller, t, ask), nil
+	decision := q.policy.Decide(&q.caller.Caller, t, a.Ask)
+	if a.body.Then == "kill" && decision.Allowed {
+		if kill := q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.Kill}); !kill.Allowed {
+			decision = kill
+		}
+	}
+	return t, r, decision, nil
 }
 
 // perform decides and acts.
@@ -218,7 +225,7 @@ func (q *request) perform(h *platform.Host, p *platform.Handle, a action, princi
 		defer unlock()
 	}
 	q.at("opened")
-	t, r, decision, err := q.judge(h, p, a.Ask)
+	t, r, decision, err := q.judge(h, p, &a)
 	if err != nil {
 		return nil, err
 	}
@@ -293,7 +300,7 @@ func (q *request) perform(h *platform.Host, p *platform.Handle, a action, princi
 
 // execute decides once more, by what the process is now, and acts.
 func (q *request) execute(h *platform.Host, p *platform.Handle, a action, out *api.Outcome) error {
-	_, before, decision, err := q.judge(h, p, a.Ask)
+	_, before, decision, err := q.judge(h, p, &a)
 	if err != nil {
 		return err
 	}
@@ -350,8 +357,19 @@ func (q *request) do(h *platform.Host, p *platform.Handle, a action, out *api.Ou
 		waiting, cancel := context.WithCancel(q.ctx) // for nothing when we are to end
 		defer cancel()
 		defer context.AfterFunc(q.stopping, cancel)()
-		guarantee, killed, exit, err := p.Terminate(waiting, grace, a.body.Then == "kill")
-		if errors.Is(err, platform.ErrTimeoutExpired) && guarantee != 0 {
+		kill := func() error { // by what it has become in the meantime
+			_, _, decision, err := q.judge(h, p, &a)
+			if err == nil && !decision.Allowed {
+				err = denied(decision)
+			}
+			return err
+		}
+		if a.body.Then != "kill" {
+			kill = nil
+		}
+		guarantee, killed, exit, err := p.Terminate(waiting, grace, kill)
+		_, refused := errors.AsType[*api.Problem](err)
+		if guarantee != 0 && (refused || errors.Is(err, platform.ErrTimeoutExpired)) {
 			err = nil // it was asked to, and has not
 		}
 		out.Killed = killed

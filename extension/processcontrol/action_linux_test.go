@@ -656,3 +656,62 @@ func TestInternal(t *testing.T) {
 		assert.Equal(t, kind, p.Kind())
 	}
 }
+
+// Who may ask a process to end may not have it killed for that: neither at once
+// nor when it has become something else.
+func TestTerminateIsNotKill(t *testing.T) {
+	stubborn := func() *exec.Cmd {
+		cmd := exec.Command("sh", "-c", "trap '' TERM; echo; while :; do sleep 0.05; done")
+		out, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { pidtest.End(cmd) })
+		_, err = out.Read(make([]byte, 1))
+		require.NoError(t, err)
+		return cmd
+	}
+	me := strconv.Itoa(os.Geteuid())
+	policy := `
+version: 1
+actions_enabled: true
+protect: {users: [], executables: [], own_cgroup: false, min_age: 0s}
+principals: {me: {unix_uid: [` + me + `]}}
+rules:
+  - {name: end, principals: [me], actions: [terminate, read.basic], targets: {user: ["` + me + `"]}}
+`
+	s := start(t, policy, nil)
+	cmd := stubborn()
+	at := "/v1/processes/" + s.ref(cmd.Process.Pid) + "/terminate"
+	p := s.refused(api.PolicyDenied, "POST", at, `{"grace":"0s","then":"kill"}`)
+	assert.Equal(t, "no rule allows it", p.Detail)
+	s.refused(api.PolicyDenied, "POST", at, `{"then":"kill","dry_run":true}`)
+	assert.Equal(t, "applied", s.act("POST", at, `{"grace":"1ms"}`).Outcome)
+	unharmed(t, cmd)
+
+	s = start(t, policy+`
+  - {name: sh, principals: [me], actions: [kill], targets: {executable: ["/**/dash", "/**/bash", "/**/busybox", "/**/sh"]}}
+`, nil)
+	cmd = exec.Command("sh", "-c", "trap '' TERM; echo; read _; exec sleep 60")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { pidtest.End(cmd) })
+	_, err = out.Read(make([]byte, 1))
+	require.NoError(t, err)
+	ref := s.ref(cmd.Process.Pid)
+	s.step = func(step string) {
+		if step != "rechecked" {
+			return
+		}
+		_, _ = in.Write([]byte("\n"))
+		for get[api.Process](s, "/v1/processes/"+ref+"?fields=name").Fields["name"] != "sleep" {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	o := s.act("POST", "/v1/processes/"+ref+"/terminate", `{"grace":"1ms","then":"kill"}`)
+	assert.Equal(t, "applied", o.Outcome)
+	assert.False(t, o.Killed)
+	unharmed(t, cmd)
+}

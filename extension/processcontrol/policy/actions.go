@@ -5,6 +5,7 @@ package policy
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -39,13 +40,13 @@ var Actions = []Action{
 	ReadBasic, ReadLimits, ReadThreads, ReadOpenFiles, ReadFDs, ReadConnections, ReadMemoryMaps, ReadEnviron, ReadSystem,
 }
 
-// lethal are those that can stop or end a process.
-var lethal = []Action{SendSignal, Suspend, Terminate, Kill}
+// lethal are those that can stop or end a process: so does a limit of CPU time
+// that it has used up, or one of memory or files that it cannot live with
+// (getrlimit(2)).
+var lethal = []Action{SendSignal, Suspend, Terminate, Kill, SetRlimit}
 
 // Lethal tells whether the action can stop or end a process.
-func (a Action) Lethal() bool {
-	return a == SendSignal || a == Suspend || a == Terminate || a == Kill
-}
+func (a Action) Lethal() bool { return slices.Contains(lethal, a) }
 
 // Acts tells whether the action changes a process.
 func (a Action) Acts() bool { return a != Wait && !strings.HasPrefix(string(a), "read.") }
@@ -68,7 +69,7 @@ func OfSignal(name string) Action {
 		return Kill
 	case "SIGTERM":
 		return Terminate
-	case "SIGSTOP", "SIGTSTP":
+	case "SIGSTOP", "SIGTSTP", "SIGTTIN", "SIGTTOU":
 		return Suspend
 	case "SIGCONT":
 		return Resume

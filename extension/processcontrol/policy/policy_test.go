@@ -237,6 +237,7 @@ func TestMalformed(t *testing.T) {
 		rule(`{name: x, principals: [a], actions: [kill]}`):                                                       "which the kernel attests",
 		rule(`{name: x, principals: [a], actions: ["*"], targets: {command: ["*"]}}`):                             "which the kernel attests",
 		rule(`{name: x, principals: [a], actions: [suspend], targets: {min_age: 1h}}`):                            "which the kernel attests",
+		rule(`{name: x, principals: [a], actions: [set_rlimit], targets: {command: ["*"]}}`):                      "which the kernel attests",
 		rule(`{name: x, principals: [a], actions: [wait], targets: {executable: [worker]}}`):                      "no absolute path",
 		rule(`{name: x, principals: [a], actions: [wait], targets: {executable: [""]}}`):                          "no absolute path",
 		rule(`{name: x, principals: [a], actions: [wait], targets: {user: [""]}}`):                                "must not be empty",
@@ -279,14 +280,14 @@ func TestGlob(t *testing.T) {
 }
 
 func TestCanonical(t *testing.T) {
-	for name, want := range map[string]Action{"SIGKILL": Kill, "SIGTERM": Terminate, "SIGSTOP": Suspend, "SIGTSTP": Suspend, "SIGCONT": Resume, "SIGHUP": SendSignal, "34": SendSignal} {
+	for name, want := range map[string]Action{"SIGKILL": Kill, "SIGTERM": Terminate, "SIGSTOP": Suspend, "SIGTSTP": Suspend, "SIGTTIN": Suspend, "SIGTTOU": Suspend, "SIGCONT": Resume, "SIGHUP": SendSignal, "34": SendSignal} {
 		assert.Equal(t, want, OfSignal(name))
 	}
 	assert.Len(t, matching("*"), len(Actions))
 	assert.Len(t, matching("read.*"), 9)
 	for _, a := range Actions {
 		assert.Equal(t, []Action{a}, matching(string(a)))
-		assert.Equal(t, slices.Contains(lethal, a), a.Lethal())
+		assert.Equal(t, slices.Contains([]Action{SendSignal, Suspend, Terminate, Kill, SetRlimit}, a), a.Lethal(), a)
 		if strings.HasPrefix(string(a), "read.") {
 			assert.False(t, a.Acts())
 		}
