@@ -54,7 +54,7 @@ func act(kind policy.Action) func(*request) (any, error) {
 		if q.cfg.PolicyFile == "" {
 			return nil, api.NewProblem(api.ActionsDisabled, "there is no policy file")
 		}
-		return q.open(true, func(h *platform.Host, p *platform.Handle) (any, error) {
+		return q.open(true, func(q *request, h *platform.Host, p *platform.Handle) (any, error) {
 			return q.perform(h, p, a, principals)
 		})
 	}
@@ -166,7 +166,7 @@ func (a *action) parseSignal() error {
 
 // signalZero only asks whether there is something to send a signal to.
 func (q *request) signalZero() (any, error) {
-	return q.basic(func(_ *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
+	return q.basic(func(_ *request, _ *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
 		state, err := p.State()
 		if err == nil && state == platform.StateDead {
 			err = &platform.NoSuchProcessError{PID: p.Token().PID, Reason: platform.ReasonExited}
@@ -308,6 +308,9 @@ func (q *request) execute(h *platform.Host, p *platform.Handle, a action, out *a
 		return denied(decision)
 	}
 	out.Before = statusName(before.State)
+	if err := q.errand.stay(); err != nil {
+		return err
+	}
 	q.at("rechecked")
 	guarantee, err := q.doing(q, h, p, a, out)
 	if err != nil {

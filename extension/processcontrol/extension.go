@@ -13,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,6 +43,8 @@ type control struct {
 	step func(string)
 	// doing acts; tests have something else done.
 	doing func(*request, *platform.Host, *platform.Handle, action, *api.Outcome) (platform.Guarantee, error)
+	// patience is how long reads may take, in nanoseconds.
+	patience atomic.Int64
 
 	host     component.Host
 	policy   *policy.Policy
@@ -80,7 +81,9 @@ func newExtension(set extension.Settings, cfg *Config) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do}, nil
+	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do}
+	c.patience.Store(int64(patience))
+	return c, nil
 }
 
 // Start listens, or says why it must not.
@@ -188,11 +191,11 @@ func (c *control) loadPolicy() (err error) {
 // knowSelf learns what it takes not to act on ourselves, and that the numbers
 // in /proc are those that we would act on.
 func (c *control) knowSelf(ctx context.Context) error {
-	h, err := c.hosts.get(ctx)
+	h, err := c.hosts.reads.get(ctx)
 	if err != nil {
 		return err
 	}
-	defer c.hosts.put(h)
+	defer c.hosts.reads.put(h)
 	self, err := h.OpenSelf()
 	if err != nil {
 		return fmt.Errorf("process control: %w", err)
@@ -232,6 +235,7 @@ func (c *control) allowedHosts(addr net.Addr) map[string]bool {
 }
 
 // Shutdown lets actions come to their end; who waits is told that it is over.
+// What the kernel does not answer, or a caller does not read, is not waited for.
 func (c *control) Shutdown(ctx context.Context) error {
 	if c.stop == nil {
 		return nil
@@ -239,7 +243,10 @@ func (c *control) Shutdown(ctx context.Context) error {
 	c.stop()
 	var err error
 	if c.server != nil {
-		if err = c.server.Shutdown(ctx); err != nil {
+		limit := time.Duration(c.patience.Load())
+		ending, cancel := context.WithTimeout(ctx, limit+limit/2)
+		defer cancel()
+		if err = c.server.Shutdown(ending); err != nil {
 			err = errors.Join(err, c.server.Close())
 		}
 	}
@@ -259,71 +266,4 @@ func (c *control) Shutdown(ctx context.Context) error {
 	}
 	c.telemetry.Shutdown()
 	return err
-}
-
-// hosts is a few hosts to read processes with, one of which serves one request
-// at a time, and one for the queries of the system, whose reads can hang.
-type hosts struct {
-	free   chan *platform.Host
-	system struct {
-		sync.Mutex
-		*platform.Host
-	}
-}
-
-// maxReads is how many requests read at the same time.
-const maxReads = 4
-
-func openHosts() (*hosts, error) {
-	h := &hosts{free: make(chan *platform.Host, maxReads)}
-	for range maxReads {
-		host, err := platform.Open(platform.Root{}, platform.Machine{})
-		if err != nil {
-			h.close()
-			return nil, err
-		}
-		h.free <- host
-	}
-	var err error
-	if h.system.Host, err = platform.Open(platform.Root{}, platform.Machine{}); err != nil {
-		h.close()
-		return nil, err
-	}
-	return h, nil
-}
-
-// get waits for a host to read with.
-func (h *hosts) get(ctx context.Context) (*platform.Host, error) {
-	select {
-	case host := <-h.free:
-		return host, nil
-	default:
-	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	select {
-	case host := <-h.free:
-		return host, nil
-	case <-ctx.Done():
-		return nil, api.NewProblem(api.RateLimited, "other requests are being served")
-	}
-}
-
-func (h *hosts) put(host *platform.Host) { h.free <- host }
-
-// close closes those that are free: the others when the server has stopped are
-// none.
-func (h *hosts) close() {
-	for {
-		select {
-		case host := <-h.free:
-			_ = host.Close()
-			continue
-		default:
-		}
-		break
-	}
-	if h.system.Host != nil && h.system.TryLock() { // else a read has not come back
-		_ = h.system.Close()
-	}
 }

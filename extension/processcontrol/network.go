@@ -24,7 +24,7 @@ func (q *request) hostConnections() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.ofHost(func(h *platform.Host) (any, error) {
+	return q.ofHost(func(q *request, h *platform.Host) (any, error) {
 		list, err := h.Connections(nil, kind == "unix" || kind == "all")
 		if err != nil {
 			return nil, err
@@ -70,7 +70,7 @@ func (q *request) hostConnections() (any, error) {
 // interfaces are the network interfaces, each with what psutil has in three
 // functions: addrs, stats and io_counters. What is not known is null.
 func (q *request) interfaces() (any, error) {
-	return q.ofHost(func(h *platform.Host) (any, error) {
+	return q.ofHost(func(q *request, h *platform.Host) (any, error) {
 		const all = platform.NetworkAddresses<<1 - 1
 		list, err := h.NetworkInterfaces(nil, all, nil)
 		if err != nil {

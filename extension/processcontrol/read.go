@@ -20,9 +20,11 @@ const targetFields = platform.FieldName | platform.FieldState | platform.FieldUs
 // target reads what a policy goes by, through the handle.
 func (q *request) target(h *platform.Host, p *platform.Handle) (*policy.Target, *platform.ProcessReading, error) {
 	want := targetFields
-	if q.policy.Commands {
+	q.about(p.Token().PID)
+	if q.policy.Commands && !q.hosts.hangs(q.pid) {
 		want |= platform.FieldArguments
 	}
+	q.reading(want)
 	r, err := h.Read(q.ctx, p, platform.Request{Fields: want})
 	if err != nil {
 		return nil, nil, err
@@ -54,6 +56,13 @@ func (q *request) target(h *platform.Host, p *platform.Handle) (*policy.Target, 
 	return t, r, nil
 }
 
+// reading is called before what can hang is read.
+func (q *request) reading(want platform.Fields) {
+	if want&canHang != 0 {
+		q.at("read")
+	}
+}
+
 // denied is the problem of what a policy has not allowed.
 func denied(d policy.Decision) error {
 	kind := api.PolicyDenied
@@ -80,11 +89,15 @@ func (q *request) view(h *platform.Host, p *platform.Handle, t *policy.Target, s
 			no[f.name] = "policy_denied"
 			continue
 		}
+		if f.needs&canHang != 0 && q.hosts.hangs(p.Token().PID) {
+			no[f.name] = platform.ErrTimeoutExpired.Class()
+			continue
+		}
 		may = append(may, f)
 		req.Fields |= f.needs
 		switch f.name {
 		case "exe":
-			if o.fallback {
+			if o.fallback && !q.hosts.hangs(p.Token().PID) {
 				req.Fields |= platform.FieldArguments
 			}
 		case "environ":
@@ -97,6 +110,7 @@ func (q *request) view(h *platform.Host, p *platform.Handle, t *policy.Target, s
 			}
 		}
 	}
+	q.reading(req.Fields)
 	var err error
 	if v.ProcessReading, err = h.Read(q.ctx, p, req); err != nil {
 		return api.Process{}, err
@@ -109,8 +123,8 @@ func (q *request) view(h *platform.Host, p *platform.Handle, t *policy.Target, s
 }
 
 // basic opens a process that the caller may look at.
-func (q *request) basic(with func(h *platform.Host, p *platform.Handle, t *policy.Target) (any, error)) (any, error) {
-	return q.open(false, func(h *platform.Host, p *platform.Handle) (any, error) {
+func (q *request) basic(with func(q *request, h *platform.Host, p *platform.Handle, t *policy.Target) (any, error)) (any, error) {
+	return q.open(false, func(q *request, h *platform.Host, p *platform.Handle) (any, error) {
 		t, _, err := q.target(h, p)
 		if err != nil {
 			return nil, err
@@ -118,7 +132,7 @@ func (q *request) basic(with func(h *platform.Host, p *platform.Handle, t *polic
 		if d := q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.ReadBasic}); !d.Allowed {
 			return nil, denied(d)
 		}
-		return with(h, p, t)
+		return with(q, h, p, t)
 	})
 }
 
@@ -143,7 +157,7 @@ func (q *request) get() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.basic(func(h *platform.Host, p *platform.Handle, t *policy.Target) (any, error) {
+	return q.basic(func(q *request, h *platform.Host, p *platform.Handle, t *policy.Target) (any, error) {
 		return q.view(h, p, t, shown, o)
 	})
 }
@@ -159,7 +173,7 @@ func show(name string, has ...string) func(*request) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return q.open(false, func(h *platform.Host, p *platform.Handle) (any, error) {
+		return q.open(false, func(q *request, h *platform.Host, p *platform.Handle) (any, error) {
 			t, _, err := q.target(h, p)
 			if err != nil {
 				return nil, err
@@ -186,6 +200,8 @@ func fieldProblem(class string) error {
 		return platform.ErrAccessDenied
 	case platform.ErrZombieProcess.Class():
 		return platform.ErrZombieProcess
+	case platform.ErrTimeoutExpired.Class():
+		return api.NewProblem(api.TimeoutExpired, "the kernel does not answer")
 	}
 	return platform.ErrMalformed
 }
@@ -212,7 +228,7 @@ func (q *request) running() (any, error) {
 	if err := q.end(); err != nil {
 		return nil, err
 	}
-	answer, err := q.basic(func(_ *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
+	answer, err := q.basic(func(_ *request, _ *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
 		running, err := p.Running()
 		return map[string]any{"ref": p.Token().String(), "pid": p.Token().PID, "running": running}, err
 	})
@@ -235,7 +251,7 @@ func (q *request) pidExists() (any, error) {
 		return nil, err
 	}
 	q.r.SetPathValue("ref", "pid:"+q.r.PathValue("pid"))
-	_, err = q.basic(func(*platform.Host, *platform.Handle, *policy.Target) (any, error) { return nil, nil })
+	_, err = q.basic(func(*request, *platform.Host, *platform.Handle, *policy.Target) (any, error) { return nil, nil })
 	switch {
 	case errors.Is(err, platform.ErrNoSuchProcess):
 		return map[string]any{"pid": pid, "exists": false}, nil
@@ -246,7 +262,7 @@ func (q *request) pidExists() (any, error) {
 }
 
 // family answers with processes that are related to one.
-func (q *request) family(name string, each func(h *platform.Host, p *platform.Handle, one func(*platform.Handle) error) error) (any, error) {
+func (q *request) family(name string, each func(q *request, h *platform.Host, p *platform.Handle, one func(*platform.Handle) error) error) (any, error) {
 	shown, o, err := q.selection()
 	if err == nil {
 		err = q.end()
@@ -254,9 +270,9 @@ func (q *request) family(name string, each func(h *platform.Host, p *platform.Ha
 	if err != nil {
 		return nil, err
 	}
-	return q.basic(func(h *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
+	return q.basic(func(q *request, h *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
 		found, skipped := []api.Process{}, 0
-		err := each(h, p, func(other *platform.Handle) error {
+		err := each(q, h, p, func(other *platform.Handle) error {
 			process, ok, err := q.seen(h, other, shown, o, nil)
 			if ok {
 				found = append(found, process)
@@ -295,7 +311,7 @@ func (q *request) seen(h *platform.Host, p *platform.Handle, shown []*field, o o
 }
 
 func (q *request) parents() (any, error) {
-	return q.family("parents", func(h *platform.Host, p *platform.Handle, one func(*platform.Handle) error) error {
+	return q.family("parents", func(q *request, h *platform.Host, p *platform.Handle, one func(*platform.Handle) error) error {
 		return h.Parents(q.ctx, p, one)
 	})
 }
@@ -305,7 +321,7 @@ func (q *request) children() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return q.family("children", func(h *platform.Host, p *platform.Handle, one func(*platform.Handle) error) error {
+	return q.family("children", func(q *request, h *platform.Host, p *platform.Handle, one func(*platform.Handle) error) error {
 		return h.Children(q.ctx, p, recursive, one)
 	})
 }
@@ -339,11 +355,13 @@ func (q *request) list() (any, error) {
 		return (executable == "" || t.Executable != "" && (executable == t.Executable || executable == path.Base(t.Executable))) &&
 			(owner == "" || t.Users[0] == owner) && (state == "" || statusName(r.State) == state)
 	}
-	h, err := q.hosts.get(q.ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer q.hosts.put(h)
+	return q.lend(&q.hosts.reads, func(q *request, h *platform.Host) (any, error) {
+		return q.listed(h, after, limit, shown, o, fits)
+	})
+}
+
+// listed lists the processes above a PID that fit.
+func (q *request) listed(h *platform.Host, after int32, limit int, shown []*field, o options, fits func(*policy.Target, *platform.ProcessReading) bool) (any, error) {
 	s, err := h.Snapshot(q.ctx, platform.Request{Fields: platform.FieldState})
 	if err == nil {
 		err = s.ProcessesErr

@@ -113,7 +113,7 @@ func batteryOf(s *platform.PowerSupply) battery {
 }
 
 func (q *request) power() (any, error) {
-	return q.ofHost(func(h *platform.Host) (any, error) { return q.supplies(h) })
+	return q.ofHost(func(q *request, h *platform.Host) (any, error) { return q.supplies(h) })
 }
 
 // battery is the first one; null where there is none.
@@ -186,7 +186,7 @@ func totalOf(p *power) battery {
 }
 
 func (q *request) ofBatteries(choose func(p *power) battery) (any, error) {
-	return q.ofHost(func(h *platform.Host) (any, error) {
+	return q.ofHost(func(q *request, h *platform.Host) (any, error) {
 		p, err := q.supplies(h)
 		if err != nil {
 			return nil, err

@@ -39,6 +39,7 @@ type request struct {
 	query  url.Values
 	used   []string // parameters that the endpoint knows
 	pid    int32    // that it is about, as far as known
+	errand *errand  // while it has a host
 }
 
 // endpoint answers with what is to be written as JSON; nothing if it has
@@ -276,32 +277,26 @@ func (q *request) body(into any) error {
 }
 
 // open opens the process that the path names, with a host to read it: one of
-// the few, or to act one of its own, since an action can take its time.
-func (q *request) open(act bool, with func(h *platform.Host, p *platform.Handle) (any, error)) (any, error) {
+// the few, or to act one of more, since an action can take its time.
+func (q *request) open(act bool, with func(q *request, h *platform.Host, p *platform.Handle) (any, error)) (any, error) {
 	ref, err := parseRef(q.r.PathValue("ref"))
 	if err != nil {
 		return nil, err
 	}
 	q.pid = ref.pid
-	var h *platform.Host
+	lane := &q.hosts.reads
 	if act {
-		if h, err = platform.Open(platform.Root{}, platform.Machine{}); err != nil {
+		lane = &q.hosts.acts
+	}
+	return q.lend(lane, func(q *request, h *platform.Host) (any, error) {
+		p, err := ref.open(h, act)
+		if err != nil {
 			return nil, err
 		}
-		defer h.Close()
-	} else {
-		if h, err = q.hosts.get(q.ctx); err != nil {
-			return nil, err
-		}
-		defer q.hosts.put(h)
-	}
-	p, err := ref.open(h, act)
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	q.pid = p.Token().PID
-	return with(h, p)
+		defer p.Close()
+		q.about(p.Token().PID)
+		return with(q, h, p)
+	})
 }
 
 // deadline lets the connection be silent for as long as is waited.
@@ -325,11 +320,11 @@ func (q *request) capabilities() (any, error) {
 	if err := q.end(); err != nil {
 		return nil, err
 	}
-	h, err := q.hosts.get(q.ctx)
+	h, err := q.hosts.reads.get(q.ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer q.hosts.put(h)
+	defer q.hosts.reads.put(h)
 	can := h.Abilities()
 	signals := platform.Exact
 	if !can.Signal {

@@ -170,16 +170,14 @@ func swapMemory(h *platform.Host, _ *platform.Snapshot) (any, error) {
 }
 
 // ofHost asks whether the caller may look at the host, and lends it to him.
-func (q *request) ofHost(with func(h *platform.Host) (any, error)) (any, error) {
+func (q *request) ofHost(with func(q *request, h *platform.Host) (any, error)) (any, error) {
 	if err := q.end(); err != nil {
 		return nil, err
 	}
 	if d := q.policy.Decide(&q.caller.Caller, nil, policy.Ask{Action: policy.ReadSystem}); !d.Allowed {
 		return nil, denied(d)
 	}
-	q.hosts.system.Lock()
-	defer q.hosts.system.Unlock()
-	return with(q.hosts.system.Host)
+	return q.lend(&q.hosts.system, with)
 }
 
 func (q *request) system() (any, error) {
@@ -197,7 +195,7 @@ func (q *request) system() (any, error) {
 			return nil, unacceptable("there is no field %q", name)
 		}
 	}
-	return q.ofHost(func(h *platform.Host) (any, error) {
+	return q.ofHost(func(q *request, h *platform.Host) (any, error) {
 		s, err := h.Snapshot(q.ctx, platform.Request{})
 		if err != nil {
 			return nil, err
@@ -226,7 +224,7 @@ func (q *request) diskUsage() (any, error) {
 	if !path.IsAbs(at) || path.Clean(at) != at || strings.ContainsRune(at, 0) {
 		return nil, unacceptable("path is absolute and has no . or .. in it")
 	}
-	return q.ofHost(func(h *platform.Host) (any, error) {
+	return q.ofHost(func(q *request, h *platform.Host) (any, error) {
 		found, err := h.Filesystems(q.ctx, nil, platform.FilesystemRequest{Select: func(*platform.Filesystem) bool { return false }, Paths: []string{at}})
 		for i := range found {
 			f := &found[i]

@@ -115,16 +115,12 @@ func (q *request) waitOne() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := q.hosts.get(q.ctx)
+	handles, _, err := q.waitTargets([]string{q.r.PathValue("ref")}, nil)
+	defer handles.Close()
 	if err != nil {
 		return nil, err
 	}
-	p, err := q.waitTarget(h, q.r.PathValue("ref"))
-	q.hosts.put(h) // others read while this one waits
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
+	p := handles[0]
 	start := q.now()
 	ctx, end, err := q.begin(1, wait)
 	if err != nil {
@@ -175,11 +171,7 @@ func (q *request) waitMany() (any, error) {
 	handles, refs, err := q.waitTargets(body.Refs, func(ref string, pid int32) {
 		answer.Gone = append(answer.Gone, api.Gone{Ref: ref, PID: pid})
 	})
-	defer func() {
-		for _, p := range handles {
-			p.Close()
-		}
-	}()
+	defer handles.Close()
 	if err != nil {
 		return nil, err
 	}
@@ -244,29 +236,48 @@ func (q *request) waitMany() (any, error) {
 	return answer, nil
 }
 
+// targets are handles of processes that are waited for.
+type targets []*platform.Handle
+
+// Close closes them.
+func (t targets) Close() {
+	for _, p := range t {
+		p.Close()
+	}
+}
+
 // waitTargets opens the processes that are there, each once, and calls gone
-// with those that are not.
-func (q *request) waitTargets(texts []string, gone func(ref string, pid int32)) (handles []*platform.Handle, refs []string, err error) {
-	h, err := q.hosts.get(q.ctx)
+// with those that are not; nil: that is an error. Others read while they are
+// waited for.
+func (q *request) waitTargets(texts []string, gone func(ref string, pid int32)) (targets, []string, error) {
+	var refs []string
+	var missing []api.Gone
+	handles, err := q.lend(&q.hosts.acts, func(q *request, h *platform.Host) (any, error) {
+		var handles targets
+		seen := map[string]bool{}
+		for _, text := range texts {
+			if seen[text] {
+				continue
+			}
+			seen[text] = true
+			p, err := q.waitTarget(h, text)
+			switch {
+			case err == nil:
+				handles, refs = append(handles, p), append(refs, text)
+			case gone != nil && errors.Is(err, platform.ErrNoSuchProcess):
+				missing = append(missing, api.Gone{Ref: text, PID: q.pid})
+			default:
+				handles.Close()
+				return nil, err
+			}
+		}
+		return handles, nil
+	})
 	if err != nil {
 		return nil, nil, err
 	}
-	defer q.hosts.put(h)
-	seen := map[string]bool{}
-	for _, text := range texts {
-		if seen[text] {
-			continue
-		}
-		seen[text] = true
-		p, err := q.waitTarget(h, text)
-		switch {
-		case err == nil:
-			handles, refs = append(handles, p), append(refs, text)
-		case errors.Is(err, platform.ErrNoSuchProcess):
-			gone(text, q.pid)
-		default:
-			return handles, refs, err
-		}
+	for _, m := range missing {
+		gone(m.Ref, m.PID)
 	}
-	return handles, refs, nil
+	return handles.(targets), refs, nil
 }

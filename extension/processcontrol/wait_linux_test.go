@@ -284,6 +284,6 @@ func TestMixed(t *testing.T) {
 	require.Eventually(t, func() bool { return open() <= before }, 10*time.Second, 10*time.Millisecond, "descriptors: %d before, %d now", before, open())
 	assert.Equal(t, 256, s.waits.free)
 	assert.Empty(t, s.identity.of)
-	assert.Len(t, s.hosts.free, maxReads)
+	assert.Len(t, s.hosts.reads.free, maxReads)
 	assert.Equal(t, platform.StateSleeping, state(t, int(get[api.Process](s, at).PID)))
 }

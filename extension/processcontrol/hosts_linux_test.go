@@ -1,0 +1,116 @@
+// Copyright The hostscope Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package processcontrol
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/hostscope/hostscope/extension/processcontrol/api"
+	"github.com/hostscope/hostscope/platform"
+)
+
+// A process that the kernel does not let be read holds up neither the others
+// nor what is done with it, and is not tried again and again.
+func TestKernelDoesNotAnswer(t *testing.T) {
+	s := newServer(t, strings.Replace(everything, "rules:", `rules:
+  - {name: by-command, effect: deny, actions: [suspend], targets: {command: ["*"]}}`, 1), nil)
+	answer := make(chan struct{})
+	once := sync.OnceFunc(func() { close(answer) })
+	var hangs atomic.Bool
+	s.step = func(step string) {
+		if step == "read" && hangs.Load() {
+			<-answer
+		}
+	}
+	require.NoError(t, s.Start(t.Context(), s.host))
+	t.Cleanup(func() {
+		once()
+		s.client.CloseIdleConnections()
+		assert.NoError(t, s.Shutdown(context.Background()))
+	})
+	_, ref := s.sleeper()
+	hangs.Store(true)
+	at := "/v1/processes/" + ref
+
+	s.patience.Store(int64(20 * time.Millisecond))
+	s.refused(api.TimeoutExpired, "GET", at+"?fields=cmdline", "") // the policy looks at arguments
+	s.patience.Store(int64(time.Minute))
+	assert.Len(t, s.hosts.left, 1)
+	// What can hang is left out, of the process and of the decision, which
+	// denies what it does not know.
+	p := get[api.Process](s, at+"?fields=name,cmdline,environ")
+	assert.Equal(t, map[string]any{"name": "sleep"}, p.Fields)
+	assert.Equal(t, map[string]string{"cmdline": "timeout_expired", "environ": "timeout_expired"}, p.Errors)
+	s.refused(api.TimeoutExpired, "GET", at+"/environ", "")
+	assert.Equal(t, "by-command", s.refused(api.PolicyDenied, "POST", at+"/suspend", "").Rule)
+	s.act("POST", at+"/kill", "")
+	once()
+	require.Eventually(t, func() bool {
+		s.hosts.mu.Lock()
+		defer s.hosts.mu.Unlock()
+		return len(s.hosts.left) == 0 && s.hosts.all == 0
+	}, 10*time.Second, time.Millisecond)
+	assert.Len(t, s.hosts.reads.slots, 0)
+	assert.Equal(t, 1, s.logs.FilterMessage("The kernel does not answer").Len())
+}
+
+// Neither is the end of the collector held up.
+func TestShutdownWhileTheKernelDoesNotAnswer(t *testing.T) {
+	s := newServer(t, everything, nil)
+	begun, end := make(chan struct{}), make(chan struct{})
+	s.doing = func(*request, *platform.Host, *platform.Handle, action, *api.Outcome) (platform.Guarantee, error) {
+		close(begun)
+		<-end
+		return platform.Exact, nil
+	}
+	require.NoError(t, s.Start(t.Context(), s.host))
+	_, ref := s.sleeper()
+	done := make(chan error)
+	go func() {
+		req, err := newRequest("POST", "http://localhost/v1/processes/"+ref+"/kill", "")
+		if err == nil {
+			resp, failed := s.client.Do(req)
+			if err = failed; err == nil {
+				_ = resp.Body.Close()
+			}
+		}
+		done <- err
+	}()
+	<-begun
+	s.patience.Store(int64(20 * time.Millisecond))
+	assert.ErrorIs(t, s.Shutdown(context.Background()), context.DeadlineExceeded)
+	assert.Error(t, <-done)
+	close(end)
+	require.Eventually(t, func() bool { return len(s.entries()) == 2 && len(s.hosts.acts.slots) == 0 }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, "applied", s.entries()[1].Outcome)
+	assert.NoError(t, s.audit.close())
+}
+
+// What has been given up is not done later.
+func TestGivenUpIsNotDone(t *testing.T) {
+	s := start(t, everything, nil)
+	cmd, ref := s.sleeper()
+	answer := make(chan struct{})
+	s.step = func(step string) {
+		if step == "intent" {
+			<-answer
+		}
+	}
+	s.patience.Store(int64(20 * time.Millisecond))
+	s.refused(api.TimeoutExpired, "POST", "/v1/processes/"+ref+"/kill", "")
+	s.patience.Store(int64(patience))
+	close(answer)
+	require.Eventually(t, func() bool { return len(s.entries()) == 2 }, 10*time.Second, time.Millisecond)
+	assert.Equal(t, "failed", s.entries()[1].Outcome)
+	assert.Equal(t, "timeout-expired", s.entries()[1].Problem)
+	unharmed(t, cmd)
+}
