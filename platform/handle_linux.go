@@ -365,6 +365,21 @@ func sinceBoot() time.Duration {
 	return time.Duration(t.Nano())
 }
 
+// Owner is the user whom the kernel shows what it keeps from others of the
+// process: its own, or root of one that has had more rights than its user
+// (task_dump_owner of fs/proc/base.c, PR_SET_DUMPABLE of prctl(2)).
+func (p *Handle) Owner() (uint32, error) {
+	if err := p.hold(); err != nil {
+		return 0, err
+	}
+	defer p.release()
+	var st unix.Statx_t
+	if errno := new(access).statx(p.dir, []byte("environ\x00"), 0, unix.STATX_UID, &st); errno != 0 {
+		return 0, p.fail("environ", errno)
+	}
+	return st.Uid, nil
+}
+
 // MountNamespace is the number of the mount namespace of the process, in which
 // its paths are to be found (namespaces(7)).
 func (p *Handle) MountNamespace() (uint64, error) {

@@ -111,5 +111,8 @@ func SignalName(syscall.Signal) string { return "" }
 // PeerCredentials answers ErrNotSupported.
 func PeerCredentials(syscall.RawConn) (Credentials, error) { return Credentials{}, ErrNotSupported }
 
+// Owner answers ErrNotSupported.
+func (*Handle) Owner() (uint32, error) { return 0, ErrNotSupported }
+
 // MountNamespace answers ErrNotSupported.
 func (*Handle) MountNamespace() (uint64, error) { return 0, ErrNotSupported }

@@ -334,7 +334,10 @@ func TestOtherUser(t *testing.T) {
 			{"GET", "/v1/processes/" + refs[0] + "/threads", "", 200, ""},
 			{"POST", "/v1/processes/" + refs[0] + "/suspend", "", 200, ""}, // of the rule that does not ask for that
 			{"POST", "/v1/processes/" + refs[0] + "/resume", "", 200, ""},
-			{"POST", "/v1/processes/" + refs[1] + "/kill", "", 200, ""}, // his own
+			{"GET", "/v1/processes/" + refs[1] + "/memory-maps", "", 200, ""},
+			{"POST", "/v1/processes/" + refs[1] + "/kill", "", 200, ""},                       // his own
+			{"GET", "/v1/processes/" + refs[2] + "/memory-maps", "", 403, "not the caller's"}, // has more rights than he
+			{"POST", "/v1/processes/" + refs[2] + "/kill", "", 200, ""},
 		} {
 			req, err := http.NewRequest(c.method, "http://localhost"+c.path, strings.NewReader(c.body))
 			require.NoError(t, err)
@@ -371,8 +374,21 @@ rules:
 	own.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
 	require.NoError(t, own.Start())
 	t.Cleanup(func() { pidtest.End(own) })
+	program := filepath.Join(t.TempDir(), "sleep") // that sets the user
+	from, err := exec.LookPath("sleep")
+	require.NoError(t, err)
+	b, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(program, b, 0o755))
+	require.NoError(t, os.Chown(program, 4712, 4712))
+	require.NoError(t, os.Chmod(program, 0o755|os.ModeSetuid))
+	require.NoError(t, os.Chmod(filepath.Dir(filepath.Dir(program)), 0o755))
+	other := exec.Command(program, "1000")
+	other.SysProcAttr = own.SysProcAttr
+	require.NoError(t, other.Start())
+	t.Cleanup(func() { pidtest.End(other) })
 	require.NoError(t, os.Chmod(filepath.Dir(s.dir), 0o755)) // of this test; the next one up is not
-	pidtest.AsUser(t, uid, targetEnv+"="+s.cfg.ServerConfig.NetAddr.Endpoint, "HOSTSCOPE_TEST_REFS="+ref+","+s.ref(own.Process.Pid))
+	pidtest.AsUser(t, uid, targetEnv+"="+s.cfg.ServerConfig.NetAddr.Endpoint, "HOSTSCOPE_TEST_REFS="+ref+","+s.ref(own.Process.Pid)+","+s.ref(other.Process.Pid))
 	unharmed(t, roots)
 	eventually(t, own.Process.Pid, platform.StateZombie)
 	last := s.entries()[len(s.entries())-1]
@@ -442,6 +458,18 @@ func TestAuditUnavailable(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(loose.dir, "audit.jsonl")))
 	require.NoError(t, os.Mkdir(filepath.Join(loose.dir, "audit.jsonl"), 0o700))
 	assert.Equal(t, "applied", loose.act("POST", "/v1/processes/"+ref+"/kill", "").Outcome)
+	// But nothing is written where others could have put what they like.
+	loose = newServer(t, everything, func(c *Config, _ *statusHost) {
+		c.Audit.Required, c.Audit.File = false, filepath.Join(t.TempDir(), "sub", "audit")
+	})
+	require.NoError(t, os.Mkdir(filepath.Dir(loose.cfg.Audit.File), 0o700))
+	require.NoError(t, os.Chmod(filepath.Dir(loose.cfg.Audit.File), 0o1777))
+	require.NoError(t, loose.Start(t.Context(), loose.host))
+	_, ref = loose.sleeper()
+	assert.Equal(t, "applied", loose.act("POST", "/v1/processes/"+ref+"/kill", "").Outcome)
+	assert.NoFileExists(t, loose.cfg.Audit.File)
+	loose.client.CloseIdleConnections()
+	require.NoError(t, loose.Shutdown(t.Context()))
 
 	for name, make := range map[string]func(path string){
 		"folder": func(path string) { require.NoError(t, os.Mkdir(path, 0o700)) },
@@ -453,6 +481,14 @@ func TestAuditUnavailable(t *testing.T) {
 		},
 		"nowhere": func(path string) { require.NoError(t, os.Remove(filepath.Dir(path))) },
 		"of all":  func(path string) { require.NoError(t, os.Chmod(filepath.Dir(path), 0o1777)) },
+		"another's": func(path string) {
+			require.NoError(t, os.WriteFile(path, nil, 0o600))
+			if os.Geteuid() == 0 {
+				require.NoError(t, os.Chown(path, 4711, 4711))
+			} else {
+				require.NoError(t, os.Chmod(path, 0o622))
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t, everything, func(c *Config, _ *statusHost) { c.Audit.File = filepath.Join(t.TempDir(), "sub", "audit") })
@@ -463,21 +499,27 @@ func TestAuditUnavailable(t *testing.T) {
 	}
 }
 
-// A caller cannot fill the disk with what was refused.
-func TestRefusalsAreBounded(t *testing.T) {
+// A caller cannot fill the disk with what was refused, or read, nor hide the one
+// behind the other.
+func TestFloodsAreBounded(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	a := audit{path: filepath.Join(t.TempDir(), "a"), now: func() time.Time { return now }}
-	for range maxRefusals + 50 {
+	for range maxFlood + 50 {
 		require.NoError(t, a.write(entry{Event: "refused"}, false))
+	}
+	for range maxFlood + 20 {
+		require.NoError(t, a.write(entry{Event: "read"}, false))
 	}
 	now = now.Add(time.Minute)
 	require.NoError(t, a.write(entry{Event: "refused"}, false))
+	require.NoError(t, a.write(entry{Event: "read"}, false))
 	require.NoError(t, a.close())
 	b, err := os.ReadFile(a.path)
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	require.Len(t, lines, maxRefusals+1)
-	assert.Contains(t, lines[maxRefusals], `"left_out":50`)
+	require.Len(t, lines, 2*maxFlood+2)
+	assert.Contains(t, lines[2*maxFlood], `"left_out":50`)
+	assert.Contains(t, lines[2*maxFlood+1], `"left_out":20`)
 }
 
 func TestLimits(t *testing.T) {

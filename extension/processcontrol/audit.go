@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"time"
@@ -25,9 +26,9 @@ type audit struct {
 	path string
 	now  func() time.Time
 
-	mu      sync.Mutex
-	file    *os.File
-	refused refusals
+	mu            sync.Mutex
+	file          *os.File
+	refused, read flood
 }
 
 // entry is a line of the audit file.
@@ -50,7 +51,7 @@ type entry struct {
 	Guarantee string `json:"guarantee,omitempty"`
 	Problem   string `json:"problem,omitempty"`
 	Detail    string `json:"detail,omitempty"`
-	Left      int    `json:"left_out,omitempty"` // refusals before this one
+	Left      int    `json:"left_out,omitempty"` // of its kind before this one
 }
 
 type auditCaller struct {
@@ -67,16 +68,16 @@ type auditTarget struct {
 	Cgroup     string `json:"cgroup,omitempty"`
 }
 
-// refusals bounds the lines about what was refused, of which a caller can make
-// as many as he likes.
-type refusals struct {
+// flood bounds the lines about what was refused, or read, of which a caller can
+// make as many as he likes.
+type flood struct {
 	since time.Time
 	count int
 	left  int
 }
 
-// maxRefusals is how many are written in a minute.
-const maxRefusals = 120
+// maxFlood is how many of each are written in a minute.
+const maxFlood = 120
 
 // start opens the file and tells of actions that no outcome is known of, as
 // the program ended in between.
@@ -150,6 +151,9 @@ func unfinished(path string) ([]entry, error) {
 
 // open opens the file, or makes it.
 func (a *audit) open() error {
+	if err := checkDirectory(filepath.Dir(a.path)); err != nil {
+		return err
+	}
 	fd, err := syscall.Open(a.path, syscall.O_RDWR|syscall.O_APPEND|syscall.O_CREAT|syscall.O_NOFOLLOW|syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0o600)
 	if err != nil {
 		return &os.PathError{Op: "open", Path: a.path, Err: err}
@@ -158,6 +162,11 @@ func (a *audit) open() error {
 	info, err := file.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = fmt.Errorf("%s is no regular file", a.path)
+	}
+	if err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); !ok || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+			err = fmt.Errorf("%s belongs to another user", a.path)
+		}
 	}
 	if err == nil && info.Mode().Perm()&0o022 != 0 {
 		err = fmt.Errorf("others may write %s (mode %v)", a.path, info.Mode().Perm())
@@ -189,21 +198,21 @@ func (a *audit) close() error {
 func (a *audit) stamp() string { return a.now().UTC().Format(time.RFC3339Nano) }
 
 // write adds a line; durable: it is on the disk when write returns. Lines of
-// what was refused are left out when there are too many.
+// what was refused, or read, are left out when there are too many.
 func (a *audit) write(e entry, durable bool) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	e.Time = a.stamp()
-	if e.Event == "refused" {
+	if f := map[string]*flood{"refused": &a.refused, "read": &a.read}[e.Event]; f != nil {
 		now := a.now()
-		if now.Sub(a.refused.since) >= time.Minute {
-			a.refused.since, a.refused.count = now, 0
+		if now.Sub(f.since) >= time.Minute {
+			f.since, f.count = now, 0
 		}
-		if a.refused.count++; a.refused.count > maxRefusals {
-			a.refused.left++
+		if f.count++; f.count > maxFlood {
+			f.left++
 			return nil
 		}
-		e.Left, a.refused.left = a.refused.left, 0
+		e.Left, f.left = f.left, 0
 	}
 	return a.add(e, durable)
 }

@@ -33,8 +33,11 @@ func (c *control) callerOf(r *http.Request) caller {
 	}
 	if peer, ok := r.Context().Value(peerKey{}).(platform.Credentials); ok {
 		who.pid, who.address = peer.PID, ""
-		who.Unix, who.UID = peer.UID != platform.OverflowUser, peer.UID
+		who.Unix, who.Nobody, who.UID = true, peer.UID == platform.OverflowUser, peer.UID
 		for _, gid := range append([]uint32{peer.GID}, peer.Groups...) {
+			if gid == platform.OverflowUser { // likewise
+				continue
+			}
 			who.Groups = append(append(who.Groups, strconv.FormatUint(uint64(gid), 10)), c.groups[gid]...)
 		}
 	}
@@ -70,10 +73,13 @@ func namesOf(cert *x509.Certificate) []string {
 }
 
 // key tells callers apart for the limits. Those of whom nothing is known but
-// that they may come in, as with bearer tokens, are one.
+// that they may come in, as with bearer tokens, are one; so are those who may do
+// nothing.
 func (c *caller) key(principals []string) string {
 	switch {
-	case c.Unix:
+	case len(principals) == 0:
+		return ""
+	case c.Unix && !c.Nobody:
 		return "uid:" + strconv.FormatUint(uint64(c.UID), 10)
 	case c.subject != "":
 		return "subject:" + c.subject

@@ -141,7 +141,7 @@ func TestGetProcess(t *testing.T) {
 	assert.Len(t, get[api.Process](s, at+"/rlimits").Fields["rlimits"], 16)
 	assert.Equal(t, "NOFILE", get[api.Limits](s, at+"/rlimits/NOFILE").Resource)
 	assert.Equal(t, []any{"LANG"}, get[api.Process](s, at+"/environ?keys=LANG,NONE").Fields["environ"].(map[string]any)["names"])
-	assert.Equal(t, 1, countEvents(s, "read"))
+	assert.Equal(t, 2, countEvents(s, "read"))
 
 	running := get[map[string]any](s, at+"/running")
 	assert.Equal(t, true, running["running"])
@@ -180,6 +180,17 @@ func TestEnviron(t *testing.T) {
 			"names": []any{"LANG", "OTHER", "TOKEN"}, "variables": map[string]any{"LANG": "C", "TOKEN": "***"},
 		}, answer)
 	}, 10*time.Second, time.Millisecond)
+	// It is written down whichever way it was asked for.
+	ref := s.ref(cmd.Process.Pid)
+	for _, path := range []string{ref + "/environ", ref + "?fields=environ,name", fmt.Sprintf("?fields=environ&limit=1&after=%d", cmd.Process.Pid-1)} {
+		before := len(s.entries())
+		status, body := s.do("GET", strings.Replace("/v1/processes/"+path, "/?", "?", 1), "")
+		require.Equal(t, 200, status, "%s", body)
+		entries := s.entries()
+		require.Len(t, entries, before+1, path)
+		last := entries[before]
+		assert.Equal(t, []any{"read", "read.environ", ref}, []any{last.Event, last.Action, last.Ref}, path)
+	}
 }
 
 // What descriptors of other kinds tell, by two that the child inherits.
@@ -340,6 +351,15 @@ func TestSystem(t *testing.T) {
 	require.NotNil(t, c)
 	assert.Nil(t, c["pid"])
 	assert.Nil(t, ours("?kind=udp"))
+	// To whom the connections of the process are not shown it is not named.
+	system := strings.Replace(everything, "rules:", "rules:\n  - {name: not, effect: deny, actions: [read.connections]}", 1)
+	first := s
+	s = start(t, system, nil)
+	c = ours("?kind=tcp4&owners=true")
+	require.NotNil(t, c)
+	assert.Nil(t, c["pid"])
+	assert.Nil(t, c["fd"])
+	s = first
 	get[map[string]any](s, "/v1/system/connections?kind=all")
 	interfaces := get[map[string]any](s, "/v1/system/interfaces")["interfaces"].(map[string]any)
 	require.Contains(t, interfaces, "lo")

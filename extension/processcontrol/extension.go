@@ -106,10 +106,7 @@ func (c *control) Start(ctx context.Context, host component.Host) (err error) {
 	}
 	if c.cfg.PolicyFile != "" {
 		c.audit = &audit{path: c.cfg.Audit.File, now: c.now}
-		err := checkDirectory(filepath.Dir(c.cfg.Audit.File))
-		if err == nil {
-			err = c.audit.start(c.log)
-		}
+		err := c.audit.start(c.log)
 		if err != nil && c.cfg.Audit.Required {
 			return fmt.Errorf("audit::file: %w", err)
 		} else if err != nil {

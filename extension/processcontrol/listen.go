@@ -36,6 +36,10 @@ func (c *control) listen(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tcp, ok := inner.Addr().(*net.TCPAddr); ok && !tcp.IP.IsLoopback() && !c.cfg.ServerConfig.TLS.HasValue() {
+		_ = inner.Close() // localhost is what a resolver says
+		return nil, fmt.Errorf("endpoint: %s is no loopback address, and there is no TLS", inner.Addr())
+	}
 	limited := net.Listener(newListener(inner))
 	if s := &c.cfg.ServerConfig; s.TLS.HasValue() {
 		secure, err := s.TLS.Get().LoadTLSConfig(ctx)
@@ -63,7 +67,7 @@ func (c *control) listenUnix(ctx context.Context) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	gid := -1
+	gid := os.Getegid() // and not that of a folder with the set-group-ID bit
 	if group := c.cfg.UnixSocket.Group; group != "" {
 		if gid, err = groupID(group); err != nil {
 			return nil, fmt.Errorf("unix_socket::group: %w", err)
@@ -88,7 +92,7 @@ func (c *control) listenUnix(ctx context.Context) (net.Listener, error) {
 	if err == nil && ours.Mode().Perm()&0o077 != 0 {
 		err = fmt.Errorf("%s was made with mode %v", path, ours.Mode().Perm())
 	}
-	if err == nil && gid >= 0 {
+	if err == nil {
 		err = os.Lchown(path, -1, gid)
 	}
 	if err == nil {

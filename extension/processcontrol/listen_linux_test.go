@@ -150,6 +150,16 @@ func TestSocket(t *testing.T) {
 		info, err := os.Lstat(s.cfg.ServerConfig.NetAddr.Endpoint)
 		require.NoError(t, err)
 		assert.EqualValues(t, 4711, info.Sys().(*syscall.Stat_t).Gid)
+
+		// The group of the folder is not meant.
+		s = newServer(t, "", func(c *Config, _ *statusHost) { c.UnixSocket.Mode = "0660" })
+		require.NoError(t, os.Chown(s.dir, 0, 4711))
+		require.NoError(t, os.Chmod(s.dir, 0o755|os.ModeSetgid))
+		require.NoError(t, s.Start(t.Context(), s.host))
+		info, err = os.Lstat(s.cfg.ServerConfig.NetAddr.Endpoint)
+		require.NoError(t, err)
+		assert.EqualValues(t, os.Getegid(), info.Sys().(*syscall.Stat_t).Gid)
+		require.NoError(t, s.Shutdown(t.Context()))
 	}
 
 	// What one that has crashed has left is replaced, and nothing else is.

@@ -4,6 +4,10 @@
 package processcontrol
 
 import (
+	"errors"
+
+	"github.com/hostscope/hostscope/extension/processcontrol/api"
+	"github.com/hostscope/hostscope/extension/processcontrol/policy"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -14,7 +18,8 @@ type hostConnection struct {
 }
 
 // hostConnections are the sockets of the host. Which processes have them takes
-// a look at the descriptors of all processes, and so has to be asked for.
+// a look at the descriptors of all processes, and so has to be asked for; it is
+// told of those whose connections the caller may see.
 func (q *request) hostConnections() (any, error) {
 	kind, err := q.oneOf("kind", kindNames)
 	if err != nil {
@@ -31,7 +36,12 @@ func (q *request) hostConnections() (any, error) {
 		}
 		type owner struct{ pid, fd int32 }
 		of := map[uint64]owner{}
+		if owners && q.hosts.hangs(0) {
+			return nil, api.NewProblem(api.TimeoutExpired, "the kernel does not answer")
+		}
 		if owners {
+			q.about(0)
+			q.reading(platform.FieldFDs)
 			s, err := h.Snapshot(q.ctx, platform.Request{Fields: platform.FieldFDs})
 			if err == nil {
 				err = s.ProcessesErr
@@ -50,6 +60,14 @@ func (q *request) hostConnections() (any, error) {
 				}
 			}
 		}
+		shown := map[int32]bool{} // of whom the caller may see the connections
+		for _, o := range of {
+			if _, known := shown[o.pid]; !known {
+				if shown[o.pid], err = q.mayConnections(h, o.pid); err != nil {
+					return nil, err
+				}
+			}
+		}
 		all := []hostConnection{}
 		for i := range list {
 			s := &list[i]
@@ -58,13 +76,30 @@ func (q *request) hostConnections() (any, error) {
 			}
 			c := hostConnection{connection: showConnection(&s.Connection)}
 			c.FD = nil
-			if o, ok := of[s.Inode]; ok && s.Inode != 0 {
+			if o, ok := of[s.Inode]; ok && s.Inode != 0 && shown[o.pid] {
 				c.PID, c.FD = &o.pid, &o.fd
 			}
 			all = append(all, c)
 		}
 		return map[string]any{"connections": all}, nil
 	})
+}
+
+// mayConnections tells whether the caller may see the connections of a process.
+func (q *request) mayConnections(h *platform.Host, pid int32) (bool, error) {
+	p, err := h.OpenPID(pid)
+	var t *policy.Target
+	if err == nil {
+		defer p.Close()
+		t, _, err = q.target(h, p)
+	}
+	switch {
+	case err == nil:
+		return q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.ReadConnections}).Allowed, nil
+	case errors.Is(err, platform.ErrNoSuchProcess), errors.Is(err, platform.ErrAccessDenied):
+		return false, nil
+	}
+	return false, err
 }
 
 // interfaces are the network interfaces, each with what psutil has in three

@@ -50,6 +50,9 @@ func (q *request) target(h *platform.Host, p *platform.Handle) (*policy.Target, 
 	if r.Got.Has(platform.FieldArguments) {
 		t.Command, t.CommandKnown = strings.Join(r.Arguments, " "), true
 	}
+	if owner, err := p.Owner(); err == nil {
+		t.Owner, t.OwnerKnown = owner, true
+	}
 	if ns, err := p.MountNamespace(); err == nil && q.mounts != 0 {
 		t.SameMounts, t.MountsKnown = ns == q.mounts, true
 	}
@@ -116,6 +119,9 @@ func (q *request) view(h *platform.Host, p *platform.Handle, t *policy.Target, s
 		return api.Process{}, err
 	}
 	process := v.process(may)
+	if process.Fields["environ"] != nil {
+		q.written(t, policy.ReadEnviron, p.Token().String())
+	}
 	for name, why := range no {
 		process.Errors[name] = why
 	}
@@ -184,9 +190,6 @@ func show(name string, has ...string) func(*request) (any, error) {
 			}
 			if failed := process.Errors[f.name]; failed != "" {
 				return nil, fieldProblem(failed)
-			}
-			if f.name == "environ" {
-				q.written(t, policy.ReadEnviron, p.Token().String())
 			}
 			return process, nil
 		})

@@ -17,8 +17,11 @@ const anybody = ""
 
 // Caller is who asks.
 type Caller struct {
-	// Unix: UID and the names of the groups are the kernel's word.
-	Unix   bool
+	// Unix: he has come by the Unix socket. UID and the names of the groups are
+	// the kernel's word.
+	Unix bool
+	// Nobody: the kernel has no number here for his user.
+	Nobody bool
 	UID    uint32
 	Groups []string // by name and by number
 	// Authenticated: an extension or a certificate says that he may come in.
@@ -37,7 +40,7 @@ func (p *Policy) Principals(c *Caller) []string {
 			is = append(is, name)
 		}
 	}
-	if c.Unix && p.none {
+	if c.Unix && !c.Nobody && p.none {
 		is = append(is, anybody)
 	}
 	slices.Sort(is)
@@ -45,7 +48,7 @@ func (p *Policy) Principals(c *Caller) []string {
 }
 
 func (who *Principal) is(c *Caller) bool {
-	if c.Unix && (slices.Contains(who.UnixUID, c.UID) || slices.ContainsFunc(who.UnixGroup, func(g string) bool { return slices.Contains(c.Groups, g) })) {
+	if c.Unix && (!c.Nobody && slices.Contains(who.UnixUID, c.UID) || slices.ContainsFunc(who.UnixGroup, func(g string) bool { return slices.Contains(c.Groups, g) })) {
 		return true
 	}
 	if who.Authenticated && c.Authenticated {
@@ -82,6 +85,8 @@ type Target struct {
 	Command      string    // all arguments
 	CommandKnown bool
 	Age          time.Duration
+	Owner        uint32 // whom the kernel shows what it keeps from others
+	OwnerKnown   bool
 	SameMounts   bool // the mount namespace is the collector's
 	MountsKnown  bool
 
@@ -132,7 +137,7 @@ func (p *Policy) Decide(c *Caller, t *Target, ask Ask) Decision {
 		if r.Effect != Allow || !r.actions[ask.Action] || !overlap(r.Principals, is) || !r.selects(t, ask.Action, false) {
 			continue
 		}
-		if t != nil && c.Unix && r.CallerMustOwnTarget && (ask.Action.private() || p.none) && !c.owns(t) {
+		if c.Unix && r.CallerMustOwnTarget && (ask.Action.private() || p.none) && !c.owns(t, ask.Action) {
 			why = "the process is not the caller's, and the rule asks for that"
 			continue
 		}
@@ -151,8 +156,20 @@ func overlap(a, b []string) bool {
 
 // owns tells whether the kernel would let the caller send the process a signal
 // (kill_ok_by_cred of kernel/signal.c): to root, or by the real or saved user.
-func (c *Caller) owns(t *Target) bool {
-	return c.UID == 0 || t.Known && (c.UID == t.UIDs[0] || c.UID == t.UIDs[2])
+// To look into it takes more (__ptrace_may_access of kernel/ptrace.c): who has
+// started a set-user-ID program may end it, and not know where its memory is.
+func (c *Caller) owns(t *Target, a Action) bool {
+	switch {
+	case c.Nobody:
+		return false
+	case c.UID == 0:
+		return true
+	case t == nil || !t.Known:
+		return false
+	case a.private() && !a.Acts():
+		return t.UIDs == [3]uint32{c.UID, c.UID, c.UID} && t.OwnerKnown && t.Owner == c.UID
+	}
+	return c.UID == t.UIDs[0] || c.UID == t.UIDs[2]
 }
 
 // protected says why nobody may act on a process, "" if somebody may.

@@ -53,6 +53,7 @@ func worker(change func(*Target)) *Target {
 	t := &Target{
 		PID: 100, Known: true, UIDs: [3]uint32{5, 5, 5}, Users: [3]string{"app", "app", "app"}, Executable: "/usr/local/bin/worker",
 		Cgroup: "/system.slice/worker-1.service", Command: "worker --queue a", CommandKnown: true, Age: time.Minute, SameMounts: true, MountsKnown: true,
+		Owner: 5, OwnerKnown: true,
 	}
 	if change != nil {
 		change(t)
@@ -292,6 +293,43 @@ func TestCanonical(t *testing.T) {
 			assert.False(t, a.Acts())
 		}
 	}
+}
+
+// Who has started a program with more rights than his own may end it, and not
+// look into it.
+func TestLookingInto(t *testing.T) {
+	p := parse(t, `
+version: 1
+protect: {users: []}
+principals: {ops: {unix_group: [ops]}, all: {authenticated: true}}
+rules: [{name: own, principals: [ops, all], actions: ["*"], targets: {executable: ["/**"]}}]
+`)
+	five := &Caller{Unix: true, UID: 5, Groups: []string{"ops"}}
+	looks := []Action{ReadOpenFiles, ReadFDs, ReadConnections, ReadMemoryMaps, ReadEnviron}
+	for name, c := range map[string]struct {
+		target      *Target
+		looks, acts bool
+	}{
+		"own":             {worker(nil), true, true},
+		"set-user-ID":     {worker(func(t *Target) { t.UIDs[1], t.UIDs[2], t.Owner = 0, 0, 0 }), false, true},
+		"saved":           {worker(func(t *Target) { t.UIDs[2] = 0 }), false, true},
+		"capabilities":    {worker(func(t *Target) { t.Owner = 0 }), false, true},
+		"owner not known": {worker(func(t *Target) { t.OwnerKnown = false }), false, true},
+		"another's":       {worker(func(t *Target) { t.UIDs = [3]uint32{6, 6, 6} }), false, false},
+	} {
+		for _, a := range looks {
+			assert.Equal(t, c.looks, p.Decide(five, c.target, Ask{Action: a}).Allowed, "%s %s", name, a)
+		}
+		assert.Equal(t, c.acts, p.Decide(five, c.target, Ask{Action: Kill}).Allowed, name)
+		assert.True(t, p.Decide(five, c.target, Ask{Action: ReadBasic}).Allowed, name)
+	}
+	// Whom the kernel has no number for owns nothing, whoever else vouches for him.
+	stranger := &Caller{Unix: true, Nobody: true, UID: 65534, Authenticated: true}
+	own := worker(func(t *Target) { t.UIDs, t.Owner = [3]uint32{65534, 65534, 65534}, 65534 })
+	assert.Equal(t, []string{"all"}, p.Principals(stranger))
+	assert.False(t, p.Decide(stranger, own, Ask{Action: Kill}).Allowed)
+	assert.False(t, p.Decide(stranger, own, Ask{Action: ReadEnviron}).Allowed)
+	assert.Empty(t, None().Principals(stranger))
 }
 
 // Adding a rule that denies never allows more; knowing less never does either.
