@@ -246,12 +246,11 @@ func (q *request) perform(h *platform.Host, p *platform.Handle, a action, princi
 	q.at("decided")
 	e.DryRun = a.body.DryRun || !q.policy.ActionsEnabled
 	if !e.DryRun {
-		select {
-		case q.actions <- struct{}{}:
-			defer func() { <-q.actions }()
-		default:
-			return nil, limited("too many actions at once", time.Second)
+		leave, err := q.begins(&a)
+		if err != nil {
+			return nil, err
 		}
+		defer leave()
 		if a.Action.Lethal() {
 			if after, ok := take(q.lethal, time.Now()); !ok {
 				return nil, limited("too many processes were stopped or ended", after)
@@ -296,6 +295,23 @@ func (q *request) perform(h *platform.Host, p *platform.Handle, a action, princi
 		return nil, err
 	}
 	return out, nil
+}
+
+// begins takes a slot for an action. One that waits for its effect takes one of
+// those who wait: it is not to keep others from acting.
+func (q *request) begins(a *action) (leave func(), err error) {
+	if a.body.Grace != nil || a.body.Then != "" {
+		if !q.waits.take(1) {
+			return nil, limited("too many processes are waited for", time.Second)
+		}
+		return func() { q.waits.give(1) }, nil
+	}
+	select {
+	case q.actions <- struct{}{}:
+		return func() { <-q.actions }, nil
+	default:
+		return nil, limited("too many actions at once", time.Second)
+	}
 }
 
 // execute decides once more, by what the process is now, and acts.

@@ -70,6 +70,9 @@ func TestSignals(t *testing.T) {
 		`{"signal":true}`: api.InvalidRequest, `{"signal":[9]}`: api.InvalidRequest, `{"signal":99999999999999999999}`: api.InvalidRequest, `{}`: api.InvalidRequest, ``: api.InvalidRequest,
 		`{"signal":"SIGHUP","sig":1}`: api.InvalidRequest, `{"signal":"SIGHUP"}{}`: api.InvalidRequest, `{"signal":"SIGHUP"`: api.InvalidRequest, `[]`: api.InvalidRequest,
 		`{"signal":"SIGHUP","grace":"1s"}`: api.InvalidRequest,
+		// What JSON leaves open is refused.
+		`{"signal":0,"signal":9}`: api.InvalidRequest, `{"signal":"SIGHUP","dry_run":true,"dry_run":false}`: api.InvalidRequest, `{"SIGNAL":9}`: api.InvalidRequest,
+		`{"\u017fignal":9}`: api.InvalidRequest, `{"signal":9,"expect":{"user":"a","user":"b"}}`: api.InvalidRequest, `{"signal":9,"expect":null}`: api.InvalidRequest,
 	} {
 		s.refused(kind, "POST", at+"/signal", body)
 	}
@@ -184,6 +187,7 @@ func TestSetters(t *testing.T) {
 		{"/priority", `{"nice":1,"cpus":[]}`, api.InvalidRequest},
 		{"/cpu-affinity", `{}`, api.InvalidRequest},
 		{"/cpu-affinity", `{"cpus":null}`, api.InvalidRequest},
+		{"/cpu-affinity", `{"cpus":[null]}`, api.InvalidRequest},
 		{"/cpu-affinity", `{"cpus":[-1]}`, api.InvalidArgument},
 		{"/cpu-affinity", `{"cpus":[65535]}`, api.InvalidArgument},
 		{"/cpu-affinity", `{"cpus":["0"]}`, api.InvalidRequest},
@@ -553,7 +557,23 @@ func TestLimits(t *testing.T) {
 	s.actions <- struct{}{}
 	s.refused(api.RateLimited, "POST", at+"/kill", "")
 	<-s.actions
+
+	// Which one that waits for its effect does not keep from others.
+	_, other := s.sleeper()
+	stop := make(chan struct{})
+	s.step = func(step string) {
+		if step == "rechecked" {
+			<-stop
+		}
+	}
+	ended := make(chan api.Outcome)
+	go func() { ended <- s.act("POST", "/v1/processes/"+other+"/terminate", `{"grace":"1m"}`) }()
+	require.Eventually(t, func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == 255 }, 10*time.Second, time.Millisecond)
+	assert.Empty(t, s.actions)
+	close(stop)
+	assert.Equal(t, "applied", (<-ended).Outcome)
 	s.act("POST", at+"/kill", "")
+	assert.Equal(t, 256, s.waits.free)
 }
 
 // An action is done also if nobody waits for the answer any more.

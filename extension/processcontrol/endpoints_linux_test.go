@@ -303,6 +303,15 @@ func TestListAndFamily(t *testing.T) {
 	assert.Contains(t, pids, leaf.PID)
 	assert.Contains(t, pids, int32(os.Getpid()))
 	assert.Empty(t, get[listed](s, "/v1/processes?owner=nobody-of-this-name").Processes)
+
+	// What is known of processes does not fill the memory.
+	s.maxPage = 1
+	page := get[listed](s, "/v1/processes?fields=status")
+	require.Len(t, page.Processes, 1)
+	require.NotNil(t, page.Next)
+	assert.Equal(t, page.Processes[0].PID, *page.Next)
+	s.refused(api.InvalidArgument, "GET", at+"/children?recursive=true", "")
+	assert.Len(t, get[family](s, at+"/children").Children, 1)
 }
 
 func TestSystem(t *testing.T) {

@@ -45,6 +45,7 @@ type control struct {
 	doing func(*request, *platform.Host, *platform.Handle, action, *api.Outcome) (platform.Guarantee, error)
 	// patience is how long reads may take, in nanoseconds.
 	patience atomic.Int64
+	maxPage  int // tests have less
 
 	host     component.Host
 	policy   *policy.Policy
@@ -81,7 +82,7 @@ func newExtension(set extension.Settings, cfg *Config) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do}
+	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do, maxPage: maxPage}
 	c.patience.Store(int64(patience))
 	return c, nil
 }

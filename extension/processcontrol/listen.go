@@ -24,8 +24,12 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
-// maxConns bounds the connections, those that wait included.
-const maxConns = 1024
+// maxConns bounds the connections, those that wait included, and maxOfOne those
+// of one user, or address: nobody is to keep all others out.
+const (
+	maxConns = 1024
+	maxOfOne = maxConns / 2
+)
 
 // listen makes the listener of the configuration.
 func (c *control) listen(ctx context.Context) (net.Listener, error) {
@@ -173,10 +177,13 @@ type listener struct {
 	slots  chan struct{}
 	closed chan struct{}
 	once   sync.Once
+
+	mu sync.Mutex
+	of map[string]int // connections, by who has made them
 }
 
 func newListener(inner net.Listener) *listener {
-	return &listener{Listener: inner, slots: make(chan struct{}, maxConns), closed: make(chan struct{})}
+	return &listener{Listener: inner, slots: make(chan struct{}, maxConns), closed: make(chan struct{}), of: map[string]int{}}
 }
 
 // Close closes it; connections go on.
@@ -198,21 +205,56 @@ func (l *listener) Accept() (net.Conn, error) {
 			<-l.slots
 			return nil, err
 		}
-		leave := sync.OnceFunc(func() { <-l.slots })
-		unix, ok := conn.(*net.UnixConn)
-		if !ok {
-			return &limitedConn{conn, leave}, nil
+		served := l.admit(conn)
+		if served != nil {
+			return served, nil
 		}
-		raw, err := unix.SyscallConn()
-		if err == nil {
-			var peer platform.Credentials
-			if peer, err = platform.PeerCredentials(raw); err == nil {
-				return &peerConn{limitedConn{conn, leave}, peer}, nil
-			}
-		}
-		_ = conn.Close() // nobody is served whom the kernel does not name
-		leave()
+		_ = conn.Close()
+		<-l.slots
 	}
+}
+
+// admit finds out who has connected; nil for who has too many connections, or
+// whom the kernel does not name.
+func (l *listener) admit(conn net.Conn) net.Conn {
+	unix, ok := conn.(*net.UnixConn)
+	if !ok {
+		who, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
+		if leave := l.enter(who); leave != nil {
+			return &limitedConn{conn, leave}
+		}
+		return nil
+	}
+	raw, err := unix.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	peer, err := platform.PeerCredentials(raw)
+	if err != nil {
+		return nil
+	}
+	if leave := l.enter(strconv.FormatUint(uint64(peer.UID), 10)); leave != nil {
+		return &peerConn{limitedConn{conn, leave}, peer}
+	}
+	return nil
+}
+
+// enter counts a connection; nil if there are too many.
+func (l *listener) enter(who string) (leave func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.of[who] == maxOfOne {
+		return nil
+	}
+	l.of[who]++
+	return sync.OnceFunc(func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.of[who]--; l.of[who] == 0 {
+			delete(l.of, who)
+		}
+		<-l.slots
+	})
 }
 
 // limitedConn gives its slot back when it is closed.

@@ -211,6 +211,50 @@ func TestSocket(t *testing.T) {
 	}
 }
 
+// Nobody keeps all others out by as many connections as he can make.
+func TestConnectionsOfOne(t *testing.T) {
+	for _, network := range []string{"unix", "tcp"} {
+		address, who := "127.0.0.1:0", "127.0.0.1"
+		if network == "unix" {
+			address, who = filepath.Join(t.TempDir(), "s"), fmt.Sprint(os.Geteuid())
+		}
+		inner, err := net.Listen(network, address)
+		require.NoError(t, err)
+		l := newListener(inner)
+		l.of[who] = maxOfOne - 1
+		accepted := make(chan net.Conn)
+		go func() {
+			defer close(accepted)
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				accepted <- c
+			}
+		}()
+		dial := func() net.Conn {
+			c, err := net.Dial(network, inner.Addr().String())
+			require.NoError(t, err)
+			t.Cleanup(func() { _ = c.Close() })
+			return c
+		}
+		dial()
+		last := <-accepted
+		_, err = dial().Read(make([]byte, 1))
+		assert.Error(t, err, "one too many")
+		require.NoError(t, last.Close())
+		assert.ErrorIs(t, last.Close(), net.ErrClosed) // which counts once
+		dial()
+		require.NoError(t, (<-accepted).Close())
+		assert.Equal(t, map[string]int{who: maxOfOne - 1}, l.of)
+		require.NoError(t, l.Close())
+		for range accepted {
+		}
+		assert.Empty(t, l.slots)
+	}
+}
+
 func TestPolicyFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(path string)

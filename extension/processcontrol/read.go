@@ -4,10 +4,12 @@
 package processcontrol
 
 import (
+	"encoding/json"
 	"errors"
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hostscope/hostscope/extension/processcontrol/api"
 	"github.com/hostscope/hostscope/extension/processcontrol/policy"
@@ -274,17 +276,21 @@ func (q *request) family(name string, each func(q *request, h *platform.Host, p 
 		return nil, err
 	}
 	return q.basic(func(q *request, h *platform.Host, p *platform.Handle, _ *policy.Target) (any, error) {
-		found, skipped := []api.Process{}, 0
+		found, skipped := page{max: q.maxPage}, 0
 		err := each(q, h, p, func(other *platform.Handle) error {
 			process, ok, err := q.seen(h, other, shown, o, nil)
-			if ok {
-				found = append(found, process)
-			} else {
+			switch {
+			case err != nil:
+				return err
+			case !ok:
 				skipped++
+				return nil
+			case found.full():
+				return unacceptable("too much is known of them for one answer: ask for fewer fields")
 			}
-			return err
+			return found.add(process)
 		})
-		return map[string]any{"ref": p.Token().String(), "pid": p.Token().PID, name: found, "skipped": skipped}, err
+		return map[string]any{"ref": p.Token().String(), "pid": p.Token().PID, name: found.list(), "skipped": skipped}, err
 	})
 }
 
@@ -329,8 +335,28 @@ func (q *request) children() (any, error) {
 	})
 }
 
-// maxListed is how many processes one answer has at most.
-const maxListed = 1000
+// maxListed is how many processes one answer has at most, and maxPage after how
+// many bytes it takes no other: a process can have a million mappings.
+const (
+	maxListed = 1000
+	maxPage   = 16 << 20
+)
+
+// page is processes as they go into an answer.
+type page struct {
+	processes []json.RawMessage
+	size, max int
+}
+
+func (p *page) add(process api.Process) error {
+	text, err := json.Marshal(process)
+	p.processes, p.size = append(p.processes, text), p.size+len(text)
+	return err
+}
+
+func (p *page) full() bool { return p.size >= p.max }
+
+func (p *page) list() []json.RawMessage { return list(p.processes) }
 
 func (q *request) list() (any, error) {
 	shown, o, err := q.selection()
@@ -378,10 +404,11 @@ func (q *request) listed(h *platform.Host, after int32, limit int, shown []*fiel
 			pids = append(pids, p.PID)
 		}
 	}
-	found, skipped, next := []api.Process{}, 0, any(nil)
+	found, skipped, next, last := page{max: q.maxPage}, 0, any(nil), int32(0)
+	enough := time.Now().Add(time.Duration(q.patience.Load()) / 2)
 	for _, pid := range pids {
-		if len(found) == limit {
-			next = found[limit-1].PID
+		if len(found.processes) == limit || last != 0 && (found.full() || time.Now().After(enough)) {
+			next = last
 			break
 		}
 		p, err := h.OpenPID(pid)
@@ -401,10 +428,13 @@ func (q *request) listed(h *platform.Host, after int32, limit int, shown []*fiel
 		case err != nil:
 			return nil, err
 		case ok:
-			found = append(found, process)
+			if err := found.add(process); err != nil {
+				return nil, err
+			}
+			last = process.PID
 		case matched:
 			skipped++
 		}
 	}
-	return map[string]any{"processes": found, "skipped": skipped, "next": next}, nil
+	return map[string]any{"processes": found.list(), "skipped": skipped, "next": next}, nil
 }

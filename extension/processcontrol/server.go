@@ -265,6 +265,9 @@ func (q *request) body(into any) error {
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}
+	if err := checkMembers(text); err != nil {
+		return err
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {
@@ -274,6 +277,50 @@ func (q *request) body(into any) error {
 		return invalid("the body: there is something behind it")
 	}
 	return nil
+}
+
+// checkMembers refuses what the decoder lets pass: a member that is there twice,
+// of which it takes the last, one in capitals, and null, which is nothing.
+func checkMembers(text []byte) error {
+	type object struct {
+		seen map[string]bool // nil for an array
+		key  bool            // what comes next is the name of a member
+	}
+	var within []object
+	d := json.NewDecoder(bytes.NewReader(text))
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return nil // the end, or what the decoder will tell
+		}
+		top := len(within) - 1
+		if name, is := token.(string); is && top >= 0 && within[top].key {
+			if within[top].seen[name] {
+				return invalid("the body: %q is there twice", name)
+			}
+			if strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+				return invalid("the body: there is no member %q", name)
+			}
+			within[top].seen[name], within[top].key = true, false
+			continue
+		}
+		switch token {
+		case json.Delim('}'), json.Delim(']'):
+			within = within[:top]
+			continue
+		case nil:
+			return invalid("the body: null is no value")
+		}
+		if top >= 0 {
+			within[top].key = within[top].seen != nil
+		}
+		switch token {
+		case json.Delim('{'):
+			within = append(within, object{map[string]bool{}, true})
+		case json.Delim('['):
+			within = append(within, object{})
+		}
+	}
 }
 
 // open opens the process that the path names, with a host to read it: one of

@@ -251,6 +251,9 @@ func (f File) compile() (*Policy, error) {
 				report(where, "%q is no absolute path", pattern)
 				continue
 			}
+			if absolute && path.Clean(pattern) != pattern {
+				report(where, "%q can match nothing: a path has no . or .. in it, and no / at its end", pattern)
+			}
 			all = append(all, newGlob(pattern))
 		}
 		return all

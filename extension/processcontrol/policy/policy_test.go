@@ -211,6 +211,8 @@ func TestMalformed(t *testing.T) {
 		`{version: 1, ruels: []}`:               "ruels",
 		`{version: 1, protect: {user: [root]}}`: "user",
 		`{version: 1, protect: {executables: [sshd]}}`:                                                            "no absolute path",
+		`{version: 1, protect: {executables: [/usr/sbin/../sbin/sshd]}}`:                                          "can match nothing",
+		`{version: 1, protect: {executables: [/usr/sbin/]}}`:                                                      "can match nothing",
 		`{version: 1, protect: {min_age: -1s}}`:                                                                   "min_age",
 		`{version: 1, protect: {min_age: 5}}`:                                                                     "",
 		`{version: 1, limits: {actions: 10}}`:                                                                     "",
