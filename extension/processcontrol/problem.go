@@ -69,7 +69,7 @@ func problemOf(err error, pid int32) (p *api.Problem, expected bool) {
 	}
 	p.PID, p.Errno = pid, platform.ErrnoName(err)
 	if no, ok := errors.AsType[*platform.NoSuchProcessError](err); ok {
-		p.PID, p.Reason = no.PID, string(no.Reason)
+		p.PID, p.Reason, p.Detail = no.PID, string(no.Reason), "" // which says no more
 	}
 	return p, kind != api.Internal
 }
