@@ -68,6 +68,10 @@ func TestOpenProcess(t *testing.T) {
 		q, err = h.OpenToken(weak)
 		again(err, q)
 
+		owner, err := p.Owner()
+		require.NoError(t, err)
+		assert.EqualValues(t, os.Geteuid(), owner)
+
 		r, err := h.Read(t.Context(), p, Request{Fields: FieldState})
 		require.NoError(t, err)
 		for _, off := range []time.Duration{0, time.Second, -time.Second} {
@@ -287,6 +291,12 @@ func TestTerminate(t *testing.T) {
 		assert.Nil(t, exit)
 		_, _, exit, err = p.Terminate(t.Context(), time.Millisecond, nil)
 		assert.ErrorIs(t, err, ErrTimeoutExpired)
+		assert.Nil(t, exit)
+		no := errors.New("no")
+		guarantee, killed, exit, err := p.Terminate(t.Context(), time.Millisecond, func() error { return no })
+		assert.ErrorIs(t, err, no)
+		assert.NotZero(t, guarantee)
+		assert.False(t, killed)
 		assert.Nil(t, exit)
 		child := childOf(t, stubborn.Process.Pid)
 		_, killed, exit, err = p.Terminate(t.Context(), time.Millisecond, func() error { return nil })

@@ -116,10 +116,10 @@ func (q *request) waitOne() (any, error) {
 		return nil, err
 	}
 	handles, _, err := q.waitTargets([]string{q.r.PathValue("ref")}, nil)
-	defer handles.Close()
 	if err != nil {
 		return nil, err
 	}
+	defer handles.Close()
 	p := handles[0]
 	start := q.now()
 	ctx, end, err := q.begin(1, wait)
@@ -171,10 +171,10 @@ func (q *request) waitMany() (any, error) {
 	handles, refs, err := q.waitTargets(body.Refs, func(ref string, pid int32) {
 		answer.Gone = append(answer.Gone, api.Gone{Ref: ref, PID: pid})
 	})
-	defer handles.Close()
 	if err != nil {
 		return nil, err
 	}
+	defer handles.Close()
 	ctx, end, err := q.begin(len(handles), wait)
 	if err != nil {
 		return nil, err
