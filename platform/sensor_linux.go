@@ -98,6 +98,7 @@ type chip struct {
 	path     string // in the tree of devices
 	id       string
 	channels []channel
+	sleeps   bool // it is on a bus whose devices power management puts to sleep
 	want     SensorRequest
 }
 
@@ -130,10 +131,23 @@ func askChip(m *member[chip]) {
 	if !m.known {
 		findChannels(m)
 	}
+	awake := -1 // not looked for
 	for i := range m.what.channels {
 		c := &m.what.channels[i]
 		c.Got = 0
-		if want := m.what.want[c.Kind]; want != 0 {
+		want := m.what.want[c.Kind]
+		if want == 0 {
+			continue
+		}
+		if awake < 0 {
+			awake = 1
+			// To be asked wakes a disk, and a graphics card on older kernels
+			// (amdgpu_pm.c).
+			if m.what.sleeps && string(m.line("device/power/runtime_status")) == "suspended" {
+				awake = 0
+			}
+		}
+		if awake > 0 {
 			m.measure(c, want)
 		}
 	}
@@ -161,6 +175,9 @@ func findChannels(m *member[chip]) {
 		}
 	}
 	c.driver = cmp.Or(c.driver, m.name)
+	if bus, errno := m.readlinkat(unix.AT_FDCWD, m.file("device/subsystem"), m.buffer()); errno == 0 {
+		c.sleeps = bytes.HasSuffix(bus, []byte("/pci")) || bytes.HasSuffix(bus, []byte("/scsi"))
+	}
 	defer func() {
 		if !m.known {
 			c.channels = nil // half of it would be another chip

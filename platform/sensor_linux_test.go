@@ -695,3 +695,30 @@ func TestEnergyAfterSuspend(t *testing.T) {
 		assert.Equal(t, []EnergyZone{{"package-0", "", 9, tt.most}}, zones, i)
 	}
 }
+
+// TestSleepersAreNotWoken: a device that power management has put to sleep is
+// left alone; one on a bus whose drivers wake it as they go is asked.
+func TestSleepersAreNotWoken(t *testing.T) {
+	tr := newTree(t)
+	for i, bus := range []string{"pci", "scsi", "i2c"} {
+		tr.chip(i, fmt.Sprintf("devices/%s/dev%d/hwmon", bus, i), map[string]string{
+			"name": bus, "temp1_input": "1000", "fan1_input": "2000", "device/power/runtime_status": "active",
+		})
+		tr.link(fmt.Sprintf("sys/devices/%s/dev%d/hwmon/hwmon%d/device/subsystem", bus, i, i), "../../../../../bus/"+bus)
+	}
+	h := tr.open()
+	all := map[string]float64{"pci-dev0/temp1": 1, "pci-dev0/fan1": 2000, "scsi-dev1/temp1": 1, "scsi-dev1/fan1": 2000, "i2c-dev2/temp1": 1, "i2c-dev2/fan1": 2000}
+	assert.Equal(t, all, values(sensorsOf(t, h, everySensor)))
+	status := func(s string) {
+		for i, bus := range []string{"pci", "scsi", "i2c"} {
+			tr.write(fmt.Sprintf("sys/devices/%s/dev%d/hwmon/hwmon%d/device/power/runtime_status", bus, i, i), s+"\n")
+		}
+	}
+	status("suspended")
+	before := h.calls
+	assert.Equal(t, map[string]float64{"i2c-dev2/temp1": 1, "i2c-dev2/fan1": 2000}, values(sensorsOf(t, h, SensorRequest{SensorTemperature: SensorValue, SensorFan: SensorValue})))
+	assert.Equal(t, listing+2*3+2*3+1, h.calls-before, "a state for each that can sleep, two values, no zones")
+	status("active")
+	assert.Equal(t, all, values(sensorsOf(t, h, everySensor)))
+	assert.Empty(t, h.Unread())
+}
