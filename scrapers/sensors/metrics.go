@@ -38,6 +38,7 @@ type tick struct {
 	power   []platform.PowerSupply
 	sensors []platform.Sensor
 	energy  []platform.EnergyZone
+	missing []platform.PowerKind // of what feeds the host and did not answer
 
 	attrs []emit.Attr            // of the point that is recorded
 	names map[string]sensorNames // of sensors, by ID, that were seen before
@@ -45,7 +46,7 @@ type tick struct {
 
 // begin forgets the last scrape, but for the memory that it used.
 func (t *tick) begin(snap *platform.Snapshot) {
-	*t = tick{Snapshot: snap, power: t.power[:0], sensors: t.sensors[:0], energy: t.energy[:0], attrs: t.attrs, names: t.names}
+	*t = tick{Snapshot: snap, power: t.power[:0], sensors: t.sensors[:0], energy: t.energy[:0], missing: t.missing[:0], attrs: t.attrs, names: t.names}
 }
 
 // metrics is the table, by topic.

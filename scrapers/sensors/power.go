@@ -136,7 +136,8 @@ func recordSupplyOnline(_ *Scraper, to *emit.Points, t *tick) {
 }
 
 func recordACOnline(_ *Scraper, to *emit.Points, t *tick) {
-	if online, known := onACPower(t.power); known {
+	// What does not answer could be what power comes in by.
+	if online, known := onACPower(t.power); known && (online || len(t.missing) == 0) {
 		to.Int(flag(online))
 	}
 }

@@ -36,6 +36,7 @@ type Scraper struct {
 	needs   need // of all that are enabled
 	tick    tick
 	energy  meters
+	feeds   map[string]platform.PowerKind // what feeds the host, by name, when all last answered
 }
 
 // enabledMetric is a row of the table with the recorder of its metric.
@@ -110,6 +111,7 @@ func (s *Scraper) read(ctx context.Context, snap *platform.Snapshot) (*tick, err
 	var errs [3]error
 	if s.reads(platform.ReadingPowerSupplies) {
 		t.power, errs[0] = s.host.PowerSupplies(ctx, t.power, s.needs.power)
+		s.miss(t, errs[0])
 	}
 	if s.reads(platform.ReadingSensors) {
 		t.sensors, errs[1] = s.host.Sensors(ctx, t.sensors, s.needs.sensors)
@@ -123,6 +125,25 @@ func (s *Scraper) read(ctx context.Context, snap *platform.Snapshot) (*tick, err
 		}
 	}
 	return t, errors.Join(errs[:]...)
+}
+
+// miss finds which kinds of what feeds the host did not all answer: without
+// them nothing is known of the whole.
+func (s *Scraper) miss(t *tick, err error) {
+	if !errors.Is(err, platform.ErrTimeoutExpired) {
+		s.feeds = map[string]platform.PowerKind{}
+		for i := range t.power {
+			if p := &t.power[i]; p.Kind != platform.PowerPeripheral {
+				s.feeds[p.Name] = p.Kind
+			}
+		}
+		return
+	}
+	for name, kind := range s.feeds {
+		if !slices.ContainsFunc(t.power, func(p platform.PowerSupply) bool { return p.Name == name }) {
+			t.missing = append(t.missing, kind)
+		}
+	}
 }
 
 // reads tells whether an enabled metric takes a reading that this system has.

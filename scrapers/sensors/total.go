@@ -4,6 +4,8 @@
 package sensors
 
 import (
+	"slices"
+
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/platform"
 )
@@ -14,8 +16,16 @@ var totalMetrics = []metric{
 	{"system.power.battery.time_left", power(0), recordTotalTimeLeft},
 }
 
-// total is the batteries of the host together, as pypsutil adds them up; of a
-// single one it is what that tells.
+// total is the batteries of the host together, if all have answered.
+func (t *tick) total() (sum platform.PowerSupply, ok bool) {
+	if slices.Contains(t.missing, platform.PowerBattery) {
+		return sum, false
+	}
+	return total(t.power)
+}
+
+// total is batteries together, as pypsutil adds them up; of a single one it is
+// what that tells.
 func total(power []platform.PowerSupply) (sum platform.PowerSupply, ok bool) {
 	var n, full, charging, discharging int
 	var into, outOf float64
@@ -73,13 +83,13 @@ func total(power []platform.PowerSupply) (sum platform.PowerSupply, ok bool) {
 }
 
 func recordTotalCharge(_ *Scraper, to *emit.Points, t *tick) {
-	if sum, ok := total(t.power); ok && sum.Got.Has(platform.PowerCharge) {
+	if sum, ok := t.total(); ok && sum.Got.Has(platform.PowerCharge) {
 		to.Double(sum.Charge)
 	}
 }
 
 func recordTotalState(_ *Scraper, to *emit.Points, t *tick) {
-	sum, ok := total(t.power)
+	sum, ok := t.total()
 	if !ok {
 		return
 	}
@@ -89,7 +99,7 @@ func recordTotalState(_ *Scraper, to *emit.Points, t *tick) {
 }
 
 func recordTotalTimeLeft(_ *Scraper, to *emit.Points, t *tick) {
-	if sum, ok := total(t.power); ok && sum.Got.Has(platform.PowerTimeLeft) {
+	if sum, ok := t.total(); ok && sum.Got.Has(platform.PowerTimeLeft) {
 		to.Double(sum.TimeLeft, stateAttr(sum.Status))
 	}
 }

@@ -4,6 +4,7 @@
 package sensors
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -91,5 +92,44 @@ func TestTotal(t *testing.T) {
 		}
 		// Where a charge is in the list it sorts after its states.
 		assert.ElementsMatch(t, want, lines, name)
+	}
+}
+
+// TestSilentSupplies: what is told of the whole is not told while a part of it
+// does not answer. A mouse is no part.
+func TestSilentSupplies(t *testing.T) {
+	full := func(name string, energy float64) platform.PowerSupply {
+		b := battery(name, platform.ChargeDischarging)
+		b.Got |= platform.PowerEnergy | platform.PowerEnergyFull
+		b.Energy, b.EnergyFull = energy, 100
+		return b
+	}
+	mouse := full("mouse", 1)
+	mouse.Kind = platform.PowerPeripheral
+	all := []platform.PowerSupply{supply("AC", false), full("BAT0", 20), full("BAT1", 40), mouse, supply("USB", false)}
+	online := supply("USB", true)
+	h := &fakeHost{power: all}
+	s := scraperOn(t, platform.Linux, h, only("system.power.ac.online", "system.power.battery.charge"))
+	for _, tt := range []struct {
+		power []platform.PowerSupply
+		err   error
+		want  []string
+	}{
+		{all, nil, []string{"ac.online 0", "battery.charge 0.3"}},
+		{all[:3], platform.ErrTimeoutExpired, []string{"battery.charge 0.3"}},
+		{append(all[1:4:4], online), platform.ErrTimeoutExpired, []string{"ac.online 1", "battery.charge 0.3"}},
+		{append(all[:2:2], all[3:]...), platform.ErrTimeoutExpired, nil},
+		{append(all[:3:3], all[4:]...), platform.ErrTimeoutExpired, []string{"ac.online 0", "battery.charge 0.3"}},
+		{all[:2], nil, []string{"ac.online 0", "battery.charge 0.5"}}, // the others were unplugged
+		{all[:2], platform.ErrTimeoutExpired, []string{"ac.online 0", "battery.charge 0.5"}},
+	} {
+		h.power, h.err = tt.power, tt.err
+		lines, err := scrape(t, s)
+		require.ErrorIs(t, err, tt.err)
+		var got []string
+		for _, line := range lines[min(1, len(lines)):] {
+			got = append(got, strings.TrimPrefix(line, "  system.power."))
+		}
+		assert.Equal(t, tt.want, got)
 	}
 }
