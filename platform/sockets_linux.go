@@ -42,10 +42,10 @@ type hostSockets struct {
 	request []byte
 }
 
-// A walk along all sockets is given up when it takes longer than walkPatience,
-// on a machine with some millions of them; half of them would say nothing. It
-// is not tried again before walkRest times as long have passed, so that no
-// more than a fiftieth of a CPU goes into what comes to nothing.
+// A walk along all sockets is given up when it takes longer than walkPatience:
+// half of them would say nothing. It is not tried again before walkRest times as
+// long have passed, so that no more than a fiftieth of a CPU goes into what comes
+// to nothing.
 const (
 	walkPatience = 2 * time.Second
 	walkRest     = 50
