@@ -369,31 +369,48 @@ func TestWait(t *testing.T) {
 	})
 }
 
-// Many wait without a thread each.
+// Many wait without a thread each: all are parked in the runtime's poller,
+// none in a system call.
 func TestWaitForMany(t *testing.T) {
 	h := live(t)
 	if !h.Abilities().Pidfd {
 		t.Skip("needs Linux 5.3")
 	}
+	const many = 500
 	p := open(t, h, sleeper(t))
-	threads := func() int {
-		tasks, err := os.ReadDir("/proc/self/task")
-		require.NoError(t, err)
-		return len(tasks)
-	}
-	before := threads()
 	var wg sync.WaitGroup
-	for range 500 {
+	for range many {
 		wg.Go(func() {
 			_, err := p.Wait(t.Context(), UntilExited)
 			assert.NoError(t, err)
 		})
 	}
-	time.Sleep(50 * time.Millisecond)
-	assert.Less(t, threads(), before+50)
+	var waiting map[string]int
+	assert.Eventually(t, func() bool {
+		waiting = goroutinesIn("platform.(*Handle).Wait(")
+		return waiting["IO wait"] == many
+	}, time.Minute, 10*time.Millisecond)
+	assert.Equal(t, map[string]int{"IO wait": many}, waiting)
 	_, err := p.Kill()
 	require.NoError(t, err)
 	wg.Wait()
+}
+
+// goroutinesIn counts the goroutines that are in a function, by what the runtime
+// says they wait for.
+func goroutinesIn(function string) map[string]int {
+	stacks := make([]byte, 16<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	states := map[string]int{}
+	for g := range strings.SplitSeq(string(stacks), "\n\n") {
+		if strings.Contains(g, function) {
+			_, state, _ := strings.Cut(g, "[")
+			state, _, _ = strings.Cut(state, "]")
+			state, _, _ = strings.Cut(state, ",") // for how many minutes
+			states[state]++
+		}
+	}
+	return states
 }
 
 func TestPriority(t *testing.T) {
