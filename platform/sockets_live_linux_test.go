@@ -519,6 +519,7 @@ func TestManySockets(t *testing.T) {
 	n := 2*pairs + 1 // one of them listens
 	diag, files := live(t), live(t)
 	fromFiles(files)
+	diag.sockets.patience, files.sockets.patience = time.Hour, time.Hour
 	for _, tt := range []struct {
 		transport Transport
 		want      func(*ConnectionCounts)
@@ -554,7 +555,7 @@ func TestManySockets(t *testing.T) {
 			require.ErrorIs(t, err, ErrTimeoutExpired, name)
 			require.NotErrorIs(t, err, ErrMalformed, name)
 			assert.Equal(t, 256, h.sockets.walked, name)
-			h.sockets.patience, h.sockets.rest = 0, time.Time{}
+			h.sockets.patience, h.sockets.rest = time.Hour, time.Time{}
 			require.NoError(t, h.ConnectionCounts(&counts), name)
 			assert.Equal(t, want, counts, name)
 		}

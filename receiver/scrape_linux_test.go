@@ -537,6 +537,7 @@ func TestSocketOwners(t *testing.T) {
 		cfg := newDefaultConfig().(*Config)
 		require.NoError(t, confmap.NewFromStringMap(map[string]any{"scrapers": scrapers}).Unmarshal(cfg))
 		require.NoError(t, confmap.Validate(cfg))
+		cfg.CollectionInterval = time.Hour // a part of which is the time for the descriptors of all
 		sink := new(consumertest.MetricsSink)
 		r, err := newReceiver(receivertest.NewNopSettings(metadata.Type), cfg, sink, platform.Machine{})
 		require.NoError(t, err)

@@ -107,11 +107,18 @@ func (c *collector) start(t *testing.T) *collector {
 // interrupt is Ctrl-C: the collector ends, promptly and without an error.
 func (c *collector) interrupt(t *testing.T) {
 	t.Helper()
+	require.NoError(t, c.ends(t))
+}
+
+// ends is how the collector ends on Ctrl-C.
+func (c *collector) ends(t *testing.T) error {
+	t.Helper()
 	require.NoError(t, c.cmd.Process.Signal(os.Interrupt))
 	select {
 	case err := <-c.exited:
-		require.NoError(t, err)
+		return err
 	case <-time.After(promptly):
 		require.Fail(t, "the collector did not end")
+		return nil
 	}
 }
