@@ -55,6 +55,9 @@ func TestMetrics(t *testing.T) {
 				case metric == "process.uptime":
 					assert.Greater(t, a[key], b[key])
 					assert.InDelta(t, a[key], float64(s.snap.Time.UnixNano())/1e9-others[pid].Psutil.CreateTime.V, 0.01)
+				case metric == "process.linux.signal.queued": // see checkSignalQueue
+					i := slices.IndexFunc(s.snap.Processes, func(p *platform.Process) bool { return p.PID == pid })
+					assert.Equal(t, float64(s.snap.Processes[i].More.SignalsQueued), a[key])
 				case strings.HasPrefix(metric, "process.unix.file_descriptor.") && metric != "process.unix.file_descriptor.count" && metric != "process.unix.file_descriptor.limit":
 					// checkDescriptorMetrics
 				default:
@@ -65,8 +68,6 @@ func TestMetrics(t *testing.T) {
 						switch {
 						case metric == "process.linux.oom.score": // of all processes
 							slack = 3
-						case metric == "process.linux.signal.queued":
-							slack = othersSignals
 						case movesWithOthers(key):
 							slack = sharable(t, others[pid])
 						}

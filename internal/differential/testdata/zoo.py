@@ -678,6 +678,7 @@ def sockets_of(family, host):
         s = socket.socket(family, socket.SOCK_STREAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 20000)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20000)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_SYNCNT, 100)  # it stays in SYN_SENT
         return s
 
     listener = tcp()
