@@ -37,6 +37,11 @@ type DiskBlock struct {
 	Devices []string `mapstructure:"devices"`
 }
 
+// Criteria implements [match.Block].
+func (b DiskBlock) Criteria() (match.Type, []match.Criterion) {
+	return b.MatchType, []match.Criterion{{Key: "devices", Values: b.Devices}}
+}
+
 // FilesystemConfig selects the filesystems: those that any block of Include
 // matches, and none of Exclude. Without Include they are those on a device,
 // each once.
@@ -58,6 +63,13 @@ type FilesystemBlock struct {
 	MountPoints []string `mapstructure:"mount_points"` // as in system.filesystem.mountpoint
 }
 
+// Criteria implements [match.Block].
+func (b FilesystemBlock) Criteria() (match.Type, []match.Criterion) {
+	return b.MatchType, []match.Criterion{
+		{Key: "devices", Values: b.Devices}, {Key: "types", Values: b.Types}, {Key: "mount_points", Values: b.MountPoints},
+	}
+}
+
 // NetworkConfig selects the network interfaces: those that any block of Include
 // matches, and none of Exclude. Without Include they are all.
 type NetworkConfig struct {
@@ -75,6 +87,11 @@ type NetworkBlock struct {
 	Interfaces []string `mapstructure:"interfaces"`
 }
 
+// Criteria implements [match.Block].
+func (b NetworkBlock) Criteria() (match.Type, []match.Criterion) {
+	return b.MatchType, []match.Criterion{{Key: "interfaces", Values: b.Interfaces}}
+}
+
 // NewConfig gives the defaults.
 func NewConfig() Config {
 	return Config{Metrics: metadata.DefaultMetricsConfig(), Network: NetworkConfig{Nowrap: true}}
@@ -88,9 +105,9 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("\"filesystem::paths\": %q is not an absolute path", p))
 		}
 	}
-	_, disk := newFilter(c.Disk.Include, c.Disk.Exclude)
-	_, filesystem := newFilter(c.Filesystem.Include, c.Filesystem.Exclude)
-	_, network := newFilter(c.Network.Include, c.Network.Exclude)
+	_, disk := match.NewFilter(c.Disk.Include, c.Disk.Exclude)
+	_, filesystem := match.NewFilter(c.Filesystem.Include, c.Filesystem.Exclude)
+	_, network := match.NewFilter(c.Network.Include, c.Network.Exclude)
 	for key, err := range map[string]error{"disk": disk, "filesystem": filesystem, "network": network} {
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s::%w", key, err))

@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/scraper"
 
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/scrapers/system/internal/metadata"
 )
 
@@ -75,9 +76,9 @@ func TestFilterRefuses(t *testing.T) {
 func TestFilter(t *testing.T) {
 	cfg, err := configured(t, `filesystem: {include: [{match_type: regexp, devices: [^/dev/], types: [^ext]}, {match_type: strict, mount_points: [/tmp]}], exclude: {match_type: strict, types: [ext2]}}`)
 	require.NoError(t, err)
-	f, err := newFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
+	f, err := match.NewFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
 	require.NoError(t, err)
-	assert.True(t, f.chooses())
+	assert.True(t, f.Chooses())
 	for _, tt := range []struct {
 		device, kind, mount string
 		want                bool
@@ -87,9 +88,9 @@ func TestFilter(t *testing.T) {
 		{"tmpfs", "tmpfs", "/tmp", true},
 		{"/dev/sda1", "ext2", "/tmp", false},
 	} {
-		assert.Equal(t, tt.want, f.selects(tt.device, tt.kind, tt.mount), tt)
+		assert.Equal(t, tt.want, f.Selects(tt.device, tt.kind, tt.mount), tt)
 	}
-	var all filter
-	assert.True(t, all.selects("sda"))
-	assert.False(t, all.chooses())
+	var all match.Filter
+	assert.True(t, all.Selects("sda"))
+	assert.False(t, all.Chooses())
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/hostscope/hostscope/internal/emit"
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -54,7 +55,7 @@ func countsOf(d *platform.Disk) diskCounts {
 // diskState selects disks, and has what must not be forgotten of them from one
 // scrape to the next.
 type diskState struct {
-	filter   filter
+	filter   match.Filter
 	want     platform.DiskFields
 	counters counters[string, diskCounts]
 	buf      []platform.Disk
@@ -70,7 +71,7 @@ type diskTick struct {
 }
 
 func newDiskState(cfg *Config) (diskState, error) {
-	f, err := newFilter(cfg.Disk.Include, cfg.Disk.Exclude)
+	f, err := match.NewFilter(cfg.Disk.Include, cfg.Disk.Exclude)
 	if err != nil {
 		err = fmt.Errorf("disk::%w", err)
 	}
@@ -85,7 +86,7 @@ func newDiskState(cfg *Config) (diskState, error) {
 
 // selects tells whether a disk is wanted: without an include, real ones.
 func (s *diskState) selects(d *platform.Disk) bool {
-	return (d.Whole || s.filter.chooses()) && s.filter.selects(d.Name)
+	return (d.Whole || s.filter.Chooses()) && s.filter.Selects(d.Name)
 }
 
 func (s *Scraper) readDisks(t *tick) error {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"github.com/hostscope/hostscope/internal/emit"
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -19,21 +20,21 @@ var filesystemMetrics = []metric{
 
 // filesystemState selects filesystems, and keeps memory for the next scrape.
 type filesystemState struct {
-	filter  filter
+	filter  match.Filter
 	request platform.FilesystemRequest
 	buf     []platform.Filesystem
 }
 
 func newFilesystemState(cfg *Config) (filesystemState, error) {
-	f, err := newFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
+	f, err := match.NewFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
 	if err != nil {
 		err = fmt.Errorf("filesystem::%w", err)
 	}
 	return filesystemState{
 		filter: f,
 		request: platform.FilesystemRequest{
-			All:    f.chooses(),
-			Select: func(fs *platform.Filesystem) bool { return f.selects(fs.Device, fs.Type, fs.Mountpoint) },
+			All:    f.Chooses(),
+			Select: func(fs *platform.Filesystem) bool { return f.Selects(fs.Device, fs.Type, fs.Mountpoint) },
 			Paths:  cfg.Filesystem.Paths,
 		},
 	}, err

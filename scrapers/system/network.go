@@ -11,6 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/hostscope/hostscope/internal/emit"
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -78,7 +79,7 @@ func keyOf(i *platform.NetworkInterface) networkKey {
 // networkState selects interfaces, and has what must not be forgotten of them
 // from one scrape to the next.
 type networkState struct {
-	filter   filter
+	filter   match.Filter
 	want     platform.NetworkFields
 	counters counters[networkKey, networkCounts]
 	buf      []platform.NetworkInterface
@@ -98,7 +99,7 @@ type networkTick struct {
 }
 
 func newNetworkState(cfg *Config) (networkState, error) {
-	f, err := newFilter(cfg.Network.Include, cfg.Network.Exclude)
+	f, err := match.NewFilter(cfg.Network.Include, cfg.Network.Exclude)
 	if err != nil {
 		err = fmt.Errorf("network::%w", err)
 	}
@@ -128,7 +129,7 @@ func newNetworkState(cfg *Config) (networkState, error) {
 
 func (s *Scraper) readNetwork(t *tick) error {
 	n := &s.network
-	list, err := s.host.NetworkInterfaces(n.buf[:0], n.want, func(i *platform.NetworkInterface) bool { return n.filter.selects(i.Name) })
+	list, err := s.host.NetworkInterfaces(n.buf[:0], n.want, func(i *platform.NetworkInterface) bool { return n.filter.Selects(i.Name) })
 	if list != nil {
 		n.buf = list
 	}

@@ -161,7 +161,7 @@ func TestNetworkFilter(t *testing.T) {
 	s, err := newNetworkState(&cfg)
 	require.NoError(t, err)
 	for name, want := range map[string]bool{"eth0": true, "veth12": false, "lo": false, "lowpan0": true} {
-		assert.Equal(t, want, s.filter.selects(name), name)
+		assert.Equal(t, want, s.filter.Selects(name), name)
 	}
 	assert.True(t, s.counters.nowrap)
 	cfg, err = configured(t, `network: {nowrap: false}`)
