@@ -71,8 +71,8 @@ func BenchmarkSensors(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				var err, perr error
-				sensors, err = h.Sensors(b.Context(), sensors[:0], bench.want)
-				supplies, perr = h.PowerSupplies(b.Context(), supplies[:0], 0)
+				sensors, err = h.Sensors(b.Context(), sensors[:0], bench.want, nil)
+				supplies, perr = h.PowerSupplies(b.Context(), supplies[:0], 0, nil)
 				if err != nil || perr != nil || len(sensors) != 200 || len(supplies) != 2 {
 					b.Fatal(err, perr, len(sensors), len(supplies))
 				}

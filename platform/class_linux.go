@@ -25,8 +25,9 @@ import (
 // attribute can take an I²C bus, firmware or a disk, so that each device is
 // asked by a read of its own that can be left behind.
 type deviceClass[T any] struct {
-	name   string // in /sys/class
-	prefix string // of the names of the devices that matter
+	name   string                 // in /sys/class
+	prefix string                 // of the names of the devices that matter
+	only   func(name string) bool // of these, the ones that are selected; nil for all
 	ask    func(*member[T])
 
 	members  []*member[T] // in the order of their names
@@ -68,21 +69,25 @@ const (
 	deviceDeadline = 2 * time.Second
 )
 
-// askAll asks the devices of a class, each after before has been called with
-// it, and answers those that have answered, in the order of their names. A
-// kernel without the class has none. Who was asked and answered is told also
-// when the error is not nil. That is ErrTimeoutExpired for devices that did not
-// answer before ctx has ended, or in two seconds: they are not asked again
-// until they do.
+// askAll asks the devices that there now are of a class, as ask does. A kernel
+// without the class has none.
 func askAll[T any](ctx context.Context, h *Host, c *deviceClass[T], before func(*T)) ([]*member[T], error) {
+	err := c.update(h)
+	answered, aerr := ask(ctx, h, c, before)
+	return answered, errors.Join(err, aerr)
+}
+
+// ask asks the known devices of a class, each after before has been called with
+// it, and answers those that have answered, in the order of their names. Who
+// was asked and answered is told also when the error is not nil. That is
+// ErrTimeoutExpired for devices that did not answer before ctx has ended, or in
+// two seconds: they are not asked again until they do.
+func ask[T any](ctx context.Context, h *Host, c *deviceClass[T], before func(*T)) ([]*member[T], error) {
 	ctx, cancel := context.WithTimeout(ctx, deviceDeadline)
 	defer cancel()
 	c.answered = c.answered[:0]
 	var silent []string
 	var errs []error
-	if err := c.update(h); err != nil {
-		errs = append(errs, err)
-	}
 	answer := func(m *member[T]) {
 		h.calls += m.calls
 		m.calls = 0
@@ -137,7 +142,7 @@ func (c *deviceClass[T]) update(h *Host) error {
 	fd, err := h.openPath(dir, unix.O_DIRECTORY)
 	if err == nil {
 		errno := h.listnodes(fd, h.table.dirents[:], func(inode uint64, name []byte) {
-			if strings.HasPrefix(string(name), c.prefix) {
+			if strings.HasPrefix(string(name), c.prefix) && (c.only == nil || c.only(string(name))) {
 				c.see(dir, name, inode)
 				here++
 			}
@@ -157,6 +162,12 @@ func (c *deviceClass[T]) update(h *Host) error {
 		c.members = slices.SortedFunc(maps.Values(c.byName), byName)
 	}
 	return err
+}
+
+// unknown tells whether a device is still to be looked up, of those that can be
+// asked.
+func (c *deviceClass[T]) unknown(h *Host) bool {
+	return slices.ContainsFunc(c.members, func(m *member[T]) bool { return !h.bounded.under(m.dir) && !m.known })
 }
 
 // see takes a name in the folder of the class. It can go from one device to

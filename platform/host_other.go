@@ -92,12 +92,12 @@ func (*Host) Protocols(*Protocols, ProtocolFields) error { return ErrNotSupporte
 func (*Host) Conntrack(*Conntrack, ConntrackFields) error { return ErrNotSupported }
 
 // PowerSupplies answers ErrNotSupported.
-func (*Host) PowerSupplies(context.Context, []PowerSupply, PowerFields) ([]PowerSupply, error) {
+func (*Host) PowerSupplies(context.Context, []PowerSupply, PowerFields, func(string) bool) ([]PowerSupply, error) {
 	return nil, ErrNotSupported
 }
 
 // Sensors answers ErrNotSupported.
-func (*Host) Sensors(context.Context, []Sensor, SensorRequest) ([]Sensor, error) {
+func (*Host) Sensors(context.Context, []Sensor, SensorRequest, func(*Sensor) bool) ([]Sensor, error) {
 	return nil, ErrNotSupported
 }
 

@@ -241,9 +241,9 @@ func TestLiveDescriptors(t *testing.T) {
 		snap(t, h)
 		var m Memory
 		require.NoError(t, h.Memory(&m))
-		_, err = h.PowerSupplies(t.Context(), nil, 0)
+		_, err = h.PowerSupplies(t.Context(), nil, 0, nil)
 		require.NoError(t, err)
-		_, err = h.Sensors(t.Context(), nil, everySensor)
+		_, err = h.Sensors(t.Context(), nil, everySensor, nil)
 		require.NoError(t, err)
 		_, err = h.EnergyZones(t.Context(), nil)
 		require.NoError(t, err)

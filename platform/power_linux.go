@@ -24,11 +24,13 @@ type supply struct {
 
 // PowerSupplies appends the batteries and sources of power of the host to dst
 // in the order of their names (/sys/class/power_supply). A host without any
-// has none. Of the fields, PowerChargeStart and PowerChargeEnd are read only
-// where they are wanted: they take files of their own. What can be read is
-// answered also when the error, which names the files or the supplies, is not
-// nil; see [Host.Unread] for what a supply does not tell.
-func (h *Host) PowerSupplies(ctx context.Context, dst []PowerSupply, want PowerFields) ([]PowerSupply, error) {
+// has none. Those whose names selects does not want (nil wants all) are not
+// read. Of the fields, PowerChargeStart and PowerChargeEnd are read only where
+// they are wanted: they take files of their own. What can be read is answered
+// also when the error, which names the files or the supplies, is not nil; see
+// [Host.Unread] for what a supply does not tell.
+func (h *Host) PowerSupplies(ctx context.Context, dst []PowerSupply, want PowerFields, selects func(name string) bool) ([]PowerSupply, error) {
+	h.sensors.supplies.only = selects
 	answered, err := askAll(ctx, h, &h.sensors.supplies, func(s *supply) { s.want = want })
 	for _, m := range answered {
 		if m.what.Kind != PowerOther {

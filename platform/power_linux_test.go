@@ -26,7 +26,7 @@ func supplyOf(t *testing.T, want PowerFields, properties ...string) PowerSupply 
 	t.Helper()
 	tr := newTree(t)
 	tr.supply("X", properties...)
-	got, err := tr.open().PowerSupplies(t.Context(), nil, want)
+	got, err := tr.open().PowerSupplies(t.Context(), nil, want, nil)
 	require.NoError(t, err)
 	require.Len(t, got, 1)
 	return got[0]
@@ -35,7 +35,7 @@ func supplyOf(t *testing.T, want PowerFields, properties ...string) PowerSupply 
 func TestPowerSupplies(t *testing.T) {
 	tr := newTree(t)
 	h := tr.open()
-	supplies, err := h.PowerSupplies(t.Context(), nil, 0)
+	supplies, err := h.PowerSupplies(t.Context(), nil, 0, nil)
 	require.NoError(t, err, "a machine without any")
 	assert.Empty(t, supplies)
 
@@ -77,7 +77,7 @@ func TestPowerSupplies(t *testing.T) {
 		{Name: "ucsi-2", Kind: PowerMains, Got: PowerOnline | PowerVoltage | PowerCurrent},
 	}
 	for range 2 { // also of those that are known
-		supplies, err = h.PowerSupplies(t.Context(), supplies[:0], 0)
+		supplies, err = h.PowerSupplies(t.Context(), supplies[:0], 0, nil)
 		require.NoError(t, err)
 		assert.Equal(t, want, supplies)
 	}
@@ -87,7 +87,7 @@ func TestPowerSupplies(t *testing.T) {
 	tr.remove(powerDir + "BAT0")
 	tr.supply("BAT0", "TYPE=Battery", "STATUS=Full")
 	tr.remove(powerDir + "hid-mouse")
-	supplies, err = h.PowerSupplies(t.Context(), nil, 0)
+	supplies, err = h.PowerSupplies(t.Context(), nil, 0, nil)
 	require.NoError(t, err)
 	want = append([]PowerSupply{want[0], {Name: "BAT0", Kind: PowerBattery, Got: PowerStatus, Status: ChargeFull}}, append(want[2:4:4], want[5:]...)...)
 	assert.Equal(t, want, supplies)
@@ -219,7 +219,7 @@ func TestThresholds(t *testing.T) {
 	tr.supply("BAT3", "TYPE=Battery")
 	tr.write(powerDir+"BAT3/charge_control_end_threshold", "101\n")
 	h := tr.open()
-	got, err := h.PowerSupplies(t.Context(), nil, both)
+	got, err := h.PowerSupplies(t.Context(), nil, both, nil)
 	require.NoError(t, err)
 	assert.Equal(t, []PowerSupply{
 		{Name: "BAT0", Kind: PowerBattery, Got: both, ChargeStart: 0, ChargeEnd: 1},
@@ -228,7 +228,7 @@ func TestThresholds(t *testing.T) {
 		{Name: "BAT3", Kind: PowerBattery},
 	}, got)
 	before := h.calls
-	got, err = h.PowerSupplies(t.Context(), nil, 0)
+	got, err = h.PowerSupplies(t.Context(), nil, 0, nil)
 	require.NoError(t, err)
 	assert.Zero(t, got[0].Got|got[1].Got)
 	assert.Equal(t, listing+4*3, h.calls-before)
@@ -251,7 +251,7 @@ func TestEmptyUevent(t *testing.T) {
 	fails := filepath.Join(tr.dir, powerDir, "BAT0", "temp")
 	require.NoError(t, os.Symlink("/proc/self/mem", fails)) // answers EIO at 0
 	for range 2 {
-		got, err := h.PowerSupplies(t.Context(), nil, 0)
+		got, err := h.PowerSupplies(t.Context(), nil, 0, nil)
 		require.NoError(t, err)
 		assert.Equal(t, []PowerSupply{{
 			Name: "BAT0", Kind: PowerBattery, Got: PowerStatus | PowerCharge | PowerEnergy | PowerEnergyFull | PowerPower | PowerTimeLeft,
@@ -272,7 +272,7 @@ func TestSupplyHangs(t *testing.T) {
 	require.NoError(t, unix.Mkfifo(filepath.Join(tr.dir, fifo), 0o600))
 	h := tr.open()
 	for range 3 {
-		got, err := h.PowerSupplies(t.Context(), nil, 0)
+		got, err := h.PowerSupplies(t.Context(), nil, 0, nil)
 		require.ErrorIs(t, err, ErrTimeoutExpired)
 		assert.EqualError(t, err, tr.dir+"/"+powerDir+"BAT0: timeout expired")
 		assert.Equal(t, []PowerSupply{{Name: "AC", Kind: PowerMains, Got: PowerOnline, Online: true}}, got)
@@ -287,7 +287,29 @@ func TestSupplyHangs(t *testing.T) {
 	<-done
 	tr.remove(fifo)
 	tr.supply("BAT0", "TYPE=Battery", "STATUS=Charging")
-	got, err := h.PowerSupplies(t.Context(), nil, 0)
+	got, err := h.PowerSupplies(t.Context(), nil, 0, nil)
 	require.NoError(t, err)
 	assert.Equal(t, PowerSupply{Name: "BAT0", Kind: PowerBattery, Got: PowerStatus, Status: ChargeCharging}, got[1])
+}
+
+// TestSelectedSupplies: what is not selected is never read.
+func TestSelectedSupplies(t *testing.T) {
+	tr := newTree(t)
+	tr.supply("AC", "TYPE=Mains", "ONLINE=1")
+	tr.supply("BAT0", "TYPE=Battery", "CAPACITY=40")
+	tr.supply("BAT1", "TYPE=Battery", "CAPACITY=60")
+	require.NoError(t, os.Remove(tr.dir+"/"+powerDir+"BAT0/uevent"))
+	require.NoError(t, unix.Mkfifo(tr.dir+"/"+powerDir+"BAT0/uevent", 0o644)) // to read it waits for ever
+	h := tr.open()
+	for range 2 {
+		got, err := h.PowerSupplies(t.Context(), nil, 0, func(name string) bool { return name != "BAT0" })
+		require.NoError(t, err)
+		require.Len(t, got, 2)
+		assert.Equal(t, "AC", got[0].Name)
+		assert.Equal(t, "BAT1", got[1].Name)
+		assert.InDelta(t, 0.6, got[1].Charge, 0)
+	}
+	got, err := h.PowerSupplies(t.Context(), nil, 0, func(string) bool { return false })
+	require.NoError(t, err)
+	assert.Empty(t, got)
 }

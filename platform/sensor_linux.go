@@ -62,13 +62,22 @@ func (h *Host) Unread() map[string]int {
 // Sensors appends what the sensors of the host measure, as far as it is wanted,
 // to dst: those of hwmon chips (/sys/class/hwmon), and thermal zones
 // (/sys/class/thermal) that no chip tells of. The chips of power supplies are
-// left out: see [Host.PowerSupplies]. Sensors of which nothing was got are left
-// out. What was read is answered also when the error, which names the files or
-// the devices, is not nil; see [Host.Unread] for what a device does not tell.
-func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest) ([]Sensor, error) {
+// left out: see [Host.PowerSupplies]. Sensors that selects does not want (nil
+// wants all) are not read. It is asked when a sensor comes, of which all that
+// names it is known, and its answer holds for as long as the sensor is there.
+// Sensors of which nothing was got are left out. What was read is answered also
+// when the error, which names the files or the devices, is not nil; see
+// [Host.Unread] for what a device does not tell.
+func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest, selects func(*Sensor) bool) ([]Sensor, error) {
 	s := &h.sensors
-	chips, err := askAll(ctx, h, &s.chips, func(c *chip) { c.want = want })
-	nameChips(s.chips.members, chips)
+	err := s.chips.update(h)
+	// What comes is looked up and named before anything is measured.
+	if s.chips.unknown(h) {
+		found, _ := ask(ctx, h, &s.chips, func(c *chip) { c.want = SensorRequest{} })
+		nameChips(s.chips.members, found, selects)
+	}
+	chips, cerr := ask(ctx, h, &s.chips, func(c *chip) { c.want = want })
+	err = errors.Join(err, cerr)
 	for _, m := range chips {
 		for i := range m.what.channels {
 			if c := &m.what.channels[i]; c.Got != 0 {
@@ -79,13 +88,18 @@ func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest) ([
 	if want[SensorTemperature] == 0 {
 		return dst, err
 	}
-	zones, zerr := askAll(ctx, h, &s.zones, func(z *zone) {
-		z.want = want[SensorTemperature]
-		z.told = z.toldBy(s.chips.members)
+	err = errors.Join(err, s.zones.update(h))
+	if s.zones.unknown(h) {
+		found, _ := ask(ctx, h, &s.zones, func(z *zone) { z.want = 0 })
+		nameZones(s.zones.members, found, selects)
+	}
+	zones, zerr := ask(ctx, h, &s.zones, func(z *zone) {
+		if z.want = want[SensorTemperature]; z.toldBy(s.chips.members) {
+			z.want = 0
+		}
 	})
-	nameZones(s.zones.members, zones, s.chips.members)
 	for _, m := range zones {
-		if z := &m.what; !z.told && z.Got != 0 {
+		if z := &m.what; z.Got != 0 {
 			dst = append(dst, z.Sensor)
 		}
 	}
@@ -136,7 +150,7 @@ func askChip(m *member[chip]) {
 		c := &m.what.channels[i]
 		c.Got = 0
 		want := m.what.want[c.Kind]
-		if want == 0 {
+		if want == 0 || c.ID == "" {
 			continue
 		}
 		if awake < 0 {
@@ -382,9 +396,10 @@ func limits(kind SensorKind, field SensorFields, n int64) bool {
 }
 
 // nameChips gives each chip that answers for the first time its ID, which it
-// keeps. Of those that would have the same one, all but the first have the
-// whole path in it, and where even that is the same, the number.
-func nameChips(all, answered []*member[chip]) {
+// keeps, and leaves it the sensors that are selected. Of those that would have
+// the same ID, all but the first have the whole path in it, and where even that
+// is the same, the number.
+func nameChips(all, answered []*member[chip], selects func(*Sensor) bool) {
 	unnamed := func(m *member[chip]) bool { return m.what.id == "" && len(m.what.channels) > 0 }
 	if !slices.ContainsFunc(answered, unnamed) {
 		return
@@ -414,6 +429,9 @@ func nameChips(all, answered []*member[chip]) {
 		for i := range c.channels {
 			ch := &c.channels[i]
 			ch.Chip, ch.ID = c.id, c.id+"/"+ch.Name
+		}
+		if selects != nil {
+			c.channels = slices.DeleteFunc(c.channels, func(ch channel) bool { return !selects(&ch.Sensor) })
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (tr tree) chip(number int, device string, files map[string]string) {
 
 func sensorsOf(t *testing.T, h *Host, want SensorRequest) []Sensor {
 	t.Helper()
-	got, err := h.Sensors(t.Context(), nil, want)
+	got, err := h.Sensors(t.Context(), nil, want, nil)
 	require.NoError(t, err)
 	return got
 }
@@ -324,7 +324,7 @@ func TestSensorsFail(t *testing.T) {
 	require.NoError(t, os.Symlink("/proc/self/task", filepath.Join(dir, "temp4_input"))) // EISDIR
 	h := tr.open()
 	for range 2 {
-		got, err := h.Sensors(t.Context(), nil, everySensor)
+		got, err := h.Sensors(t.Context(), nil, everySensor, nil)
 		require.ErrorIs(t, err, ErrMalformed)
 		assert.ErrorContains(t, err, "/hwmon0/temp2_input: malformed")
 		assert.Equal(t, map[string]float64{"chip.0/temp1": 1, "chip.0/temp5": 5}, values(got))
@@ -352,7 +352,7 @@ func TestSensorHangs(t *testing.T) {
 	require.NoError(t, unix.Mkfifo(fifo, 0o600))
 	key := filepath.Join(tr.dir, "sys/class/hwmon/hwmon0")
 	for range 2 {
-		got, err := h.Sensors(t.Context(), nil, everySensor)
+		got, err := h.Sensors(t.Context(), nil, everySensor, nil)
 		require.ErrorIs(t, err, ErrTimeoutExpired)
 		assert.EqualError(t, err, key+": timeout expired")
 		assert.Equal(t, map[string]float64{"chip.0/temp1": 1}, values(got))
@@ -389,7 +389,7 @@ func TestCostOfSensors(t *testing.T) {
 	var dst []Sensor
 	read := func(want SensorRequest) {
 		var err error
-		dst, err = h.Sensors(t.Context(), dst[:0], want)
+		dst, err = h.Sensors(t.Context(), dst[:0], want, nil)
 		require.NoError(t, err)
 	}
 	calls := func(want SensorRequest) int {
@@ -490,7 +490,7 @@ func TestHostileSensors(t *testing.T) {
 	tr.supply("BAT1", "TYPE=Battery", "STATUS=Discharging", "CHARGE_NOW=9223372036854775807", "CHARGE_FULL=9223372036854775807", "VOLTAGE_NOW=9223372036854775807", "CURRENT_NOW=1")
 	h := tr.open()
 	for range 2 {
-		got, err := h.Sensors(t.Context(), nil, everySensor)
+		got, err := h.Sensors(t.Context(), nil, everySensor, nil)
 		require.ErrorIs(t, err, ErrMalformed)
 		assert.Equal(t, 1, strings.Count(err.Error(), "temp4_max: malformed"))
 		for _, s := range got {
@@ -505,7 +505,7 @@ func TestHostileSensors(t *testing.T) {
 		assert.NotContains(t, v, "bad\uFFFDname-\uFFFD.0/temp2")
 		assert.Equal(t, map[string]int{"EISDIR": 1}, h.Unread())
 
-		supplies, err := h.PowerSupplies(t.Context(), nil, PowerChargeStart|PowerChargeEnd)
+		supplies, err := h.PowerSupplies(t.Context(), nil, PowerChargeStart|PowerChargeEnd, nil)
 		require.NoError(t, err)
 		require.Len(t, supplies, 3)
 		for _, p := range supplies {
@@ -587,7 +587,7 @@ func TestSilentKeepTheirNames(t *testing.T) {
 		tr.hang(h, "sys/class/thermal/thermal_zone5", "sys/class/thermal/thermal_zone5/temp", "38000\n"),
 	}
 	tr.chip(3, "devices/platform/new.0/hwmon", map[string]string{"name": "new", "temp1_input": "1000"}) // all are named anew
-	got, err := h.Sensors(t.Context(), nil, everySensor)
+	got, err := h.Sensors(t.Context(), nil, everySensor, nil)
 	require.ErrorIs(t, err, ErrTimeoutExpired)
 	assert.Equal(t, map[string]float64{"jc42-pci0000:00/0000:00:14.0/i2c-1/1-0018/temp1": 21, "thermal-SEN1-10/temp": 39, "new.0/temp1": 1}, values(got))
 	for _, f := range resume {
@@ -612,7 +612,7 @@ func TestTemperatureOfSupplies(t *testing.T) {
 	for range 2 {
 		assert.Equal(t, map[string]float64{"thermal-BAT0/temp": 30, "thermal-thermal_zone2/temp": 29}, values(sensorsOf(t, h, everySensor)))
 	}
-	supplies, err := h.PowerSupplies(t.Context(), nil, 0)
+	supplies, err := h.PowerSupplies(t.Context(), nil, 0, nil)
 	require.NoError(t, err)
 	assert.InDelta(t, 31.2, supplies[1].Temperature, 0)
 }
@@ -721,4 +721,42 @@ func TestSleepersAreNotWoken(t *testing.T) {
 	status("active")
 	assert.Equal(t, all, values(sensorsOf(t, h, everySensor)))
 	assert.Empty(t, h.Unread())
+}
+
+// TestSelectedSensors: what is not selected is never read, not even when it
+// comes, and keeps its name and its place before a thermal zone.
+func TestSelectedSensors(t *testing.T) {
+	tr := newTree(t)
+	const first, second = "devices/pci0000:00/0000:00:14.0/i2c-0/0-0018/hwmon", "devices/pci0000:00/0000:00:14.0/i2c-1/1-0018/hwmon"
+	tr.chip(0, first, map[string]string{"name": "jc42", "temp1_input": "20000"})
+	tr.chip(1, second, map[string]string{"name": "jc42", "temp1_input": "21000"})
+	tr.chip(2, "devices/platform/coretemp.0/hwmon", map[string]string{"name": "coretemp", "temp1_input": "51000"})
+	tr.chip(3, "devices/platform/board.0/hwmon", map[string]string{"name": "board", "temp1_input": "30000", "temp2_input": "31000", "temp2_label": "CPUTIN", "fan1_input": "900"})
+	tr.thermal(3, "x86_pkg_temp", "51000")
+	tr.thermal(5, "SEN1", "38000")
+	tr.thermal(10, "SEN1", "39000")
+	// To read one of these waits for ever.
+	for _, file := range []string{
+		first + "/hwmon0/temp1_input", "devices/platform/coretemp.0/hwmon/hwmon2/temp1_input", "devices/platform/board.0/hwmon/hwmon3/temp2_input",
+		"class/thermal/thermal_zone3/temp", "class/thermal/thermal_zone5/temp",
+	} {
+		require.NoError(t, os.Remove(tr.dir+"/sys/"+file))
+		require.NoError(t, unix.Mkfifo(tr.dir+"/sys/"+file, 0o644))
+	}
+	h := tr.open()
+	asked := map[string]int{}
+	selects := func(s *Sensor) bool {
+		asked[s.Chip+" "+s.Driver+" "+s.Name+" "+s.Label+" "+s.Kind.String()]++
+		return s.Chip != "jc42-0000:00:14.0-0018" && s.Driver != "coretemp" && s.ID != "board.0/temp2" && s.Chip != "thermal-SEN1"
+	}
+	for range 2 {
+		got, err := h.Sensors(t.Context(), nil, everySensor, selects)
+		require.NoError(t, err)
+		assert.Equal(t, map[string]float64{"jc42-pci0000:00/0000:00:14.0/i2c-1/1-0018/temp1": 21, "board.0/temp1": 30, "board.0/fan1": 900, "thermal-SEN1-10/temp": 39}, values(got))
+	}
+	assert.Equal(t, map[string]int{
+		"jc42-0000:00:14.0-0018 jc42 temp1  temperature": 1, "jc42-pci0000:00/0000:00:14.0/i2c-1/1-0018 jc42 temp1  temperature": 1,
+		"coretemp.0 coretemp temp1  temperature": 1, "board.0 board temp1  temperature": 1, "board.0 board temp2 CPUTIN temperature": 1, "board.0 board fan1  fan": 1,
+		"thermal-x86_pkg_temp x86_pkg_temp temp  temperature": 1, "thermal-SEN1 SEN1 temp  temperature": 1, "thermal-SEN1-10 SEN1 temp  temperature": 1,
+	}, asked, "each when it comes")
 }

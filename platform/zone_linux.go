@@ -19,7 +19,7 @@ type zone struct {
 	folder string // thermal_zone0
 	supply bool   // it shows the temperature of a power supply
 	want   SensorFields
-	told   bool // a hwmon chip tells it, or there is nothing to tell
+	out    bool // it is not selected
 }
 
 func askZone(m *member[zone]) {
@@ -38,8 +38,7 @@ func askZone(m *member[zone]) {
 			z.Driver = "" // half of it would be another zone
 		}
 	}
-	z.Got = 0
-	if !z.told && z.Driver != "" {
+	if z.Got = 0; z.want != 0 && z.ID != "" && !z.out {
 		m.measure(&z.channel, z.want)
 	}
 }
@@ -63,12 +62,11 @@ func criticalTrip(m *member[zone]) string {
 }
 
 // nameZones gives each zone that answers for the first time its ID, which it
-// keeps, and finds those that a chip tells of. Of zones of one type the first
-// is named for it, the others have their number.
-func nameZones(all, answered []*member[zone], chips []*member[chip]) {
+// keeps, and asks whether it is selected. Of zones of one type the first is
+// named for it, the others have their number.
+func nameZones(all, answered []*member[zone], selects func(*Sensor) bool) {
 	for _, m := range answered {
 		z := &m.what
-		z.told = z.toldBy(chips)
 		if z.Driver == "" {
 			continue
 		}
@@ -82,15 +80,17 @@ func nameZones(all, answered []*member[zone], chips []*member[chip]) {
 		}
 		if z.Chip != m.id {
 			z.Chip, z.ID = m.id, m.id+"/"+z.Name
+			z.out = selects != nil && !selects(&z.Sensor)
 		}
 	}
 }
 
 // toldBy tells whether a chip shows the temperature of a zone, be it that it
-// does not answer now, or a power supply does, or the zone shows none. The kernel makes a chip of most zones, one for all of a type,
-// with the name of the type in which a dash is an underscore
-// (thermal_hwmon.c). The sensor of x86_pkg_temp is that of coretemp.
-// INT3400 has no sensor and always says 20 °C (int3400_thermal.c).
+// does not answer now or is not selected, or a power supply does, or the zone
+// shows none. The kernel makes a chip of most zones, one for all of a type, with
+// the name of the type in which a dash is an underscore (thermal_hwmon.c). The
+// sensor of x86_pkg_temp is that of coretemp. INT3400 has no sensor and always
+// says 20 °C (int3400_thermal.c).
 func (z *zone) toldBy(chips []*member[chip]) bool {
 	kind := z.Driver
 	switch {

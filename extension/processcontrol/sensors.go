@@ -41,7 +41,7 @@ const microwattHours = 1e6 / 3600
 func (q *request) supplies(h *platform.Host) (*power, error) {
 	const wanted = platform.PowerOnline | platform.PowerStatus | platform.PowerCharge | platform.PowerEnergy | platform.PowerEnergyFull |
 		platform.PowerPower | platform.PowerTemperature | platform.PowerTimeLeft
-	list, err := h.PowerSupplies(q.ctx, nil, wanted)
+	list, err := h.PowerSupplies(q.ctx, nil, wanted, nil)
 	if err != nil {
 		return nil, err
 	}

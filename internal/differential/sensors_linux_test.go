@@ -119,10 +119,10 @@ func TestSensors(t *testing.T) {
 // compareSensors compares all that psutil has, and tells how much that is.
 func compareSensors(t *testing.T, h *platform.Host, theirs theirSensors) (batteries, temperatures, fans int) {
 	t.Helper()
-	supplies, err := h.PowerSupplies(t.Context(), nil, 0)
+	supplies, err := h.PowerSupplies(t.Context(), nil, 0, nil)
 	require.NoError(t, err)
 	all := platform.SensorRequest{platform.SensorTemperature: platform.SensorValue | platform.SensorLimits, platform.SensorFan: platform.SensorValue}
-	measured, err := h.Sensors(t.Context(), nil, all)
+	measured, err := h.Sensors(t.Context(), nil, all, nil)
 	require.NoError(t, err)
 
 	hasChips := slices.ContainsFunc(measured, func(s platform.Sensor) bool {

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/hostscope/hostscope/internal/emit"
+	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -21,8 +22,8 @@ var metadataYAML []byte
 
 // host is what is read, of a *platform.Host.
 type host interface {
-	PowerSupplies(context.Context, []platform.PowerSupply, platform.PowerFields) ([]platform.PowerSupply, error)
-	Sensors(context.Context, []platform.Sensor, platform.SensorRequest) ([]platform.Sensor, error)
+	PowerSupplies(context.Context, []platform.PowerSupply, platform.PowerFields, func(name string) bool) ([]platform.PowerSupply, error)
+	Sensors(context.Context, []platform.Sensor, platform.SensorRequest, func(*platform.Sensor) bool) ([]platform.Sensor, error)
 	EnergyZones(context.Context, []platform.EnergyZone) ([]platform.EnergyZone, error)
 	Unread() map[string]int
 }
@@ -34,6 +35,8 @@ type Scraper struct {
 	scope   *emit.Scope
 	metrics []enabledMetric
 	needs   need // of all that are enabled
+	chips   match.Filter
+	supply  match.Filter
 	tick    tick
 	energy  meters
 	feeds   map[string]platform.PowerKind // what feeds the host, by name, when all last answered
@@ -57,6 +60,9 @@ func newScraper(host host, on platform.OS, cfg *Config, version string) (*Scrape
 		return nil, err
 	}
 	s := &Scraper{host: host, on: on, scope: emit.NewScope(catalog, cfg.Metrics, version), energy: meters{}}
+	if s.chips, s.supply, err = cfg.filters(); err != nil {
+		return nil, err
+	}
 	enabled := map[string]bool{}
 	for i := range metrics {
 		m := &metrics[i]
@@ -110,11 +116,11 @@ func (s *Scraper) read(ctx context.Context, snap *platform.Snapshot) (*tick, err
 	t.begin(snap)
 	var errs [3]error
 	if s.reads(platform.ReadingPowerSupplies) {
-		t.power, errs[0] = s.host.PowerSupplies(ctx, t.power, s.needs.power)
+		t.power, errs[0] = s.host.PowerSupplies(ctx, t.power, s.needs.power, func(name string) bool { return s.supply.Selects(name) })
 		s.miss(t, errs[0])
 	}
 	if s.reads(platform.ReadingSensors) {
-		t.sensors, errs[1] = s.host.Sensors(ctx, t.sensors, s.needs.sensors)
+		t.sensors, errs[1] = s.host.Sensors(ctx, t.sensors, s.needs.sensors, func(sensor *platform.Sensor) bool { return s.chips.Selects(sensor.Chip, sensor.Name) })
 	}
 	if s.reads(platform.ReadingEnergy) {
 		t.energy, errs[2] = s.host.EnergyZones(ctx, t.energy)

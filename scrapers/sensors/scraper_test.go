@@ -37,16 +37,26 @@ type fakeHost struct {
 	want    platform.SensorRequest
 }
 
-func (h *fakeHost) PowerSupplies(_ context.Context, dst []platform.PowerSupply, fields platform.PowerFields) ([]platform.PowerSupply, error) {
+func (h *fakeHost) PowerSupplies(_ context.Context, dst []platform.PowerSupply, fields platform.PowerFields, selects func(string) bool) ([]platform.PowerSupply, error) {
 	h.asked[0]++
 	h.fields = fields
-	return append(dst, h.power...), h.err
+	for _, p := range h.power {
+		if selects(p.Name) {
+			dst = append(dst, p)
+		}
+	}
+	return dst, h.err
 }
 
-func (h *fakeHost) Sensors(_ context.Context, dst []platform.Sensor, want platform.SensorRequest) ([]platform.Sensor, error) {
+func (h *fakeHost) Sensors(_ context.Context, dst []platform.Sensor, want platform.SensorRequest, selects func(*platform.Sensor) bool) ([]platform.Sensor, error) {
 	h.asked[1]++
 	h.want = want
-	return append(dst, h.sensors...), nil
+	for i := range h.sensors {
+		if selects(&h.sensors[i]) {
+			dst = append(dst, h.sensors[i])
+		}
+	}
+	return dst, nil
 }
 
 func (h *fakeHost) EnergyZones(_ context.Context, dst []platform.EnergyZone) ([]platform.EnergyZone, error) {
