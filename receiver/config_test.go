@@ -4,8 +4,13 @@
 package receiver
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -91,6 +96,80 @@ scrapers:
 	assert.False(t, again.Scrapers.Process.HasValue(), "one configuration does not change the next one's defaults")
 	assert.True(t, again.Scrapers.Process.GetOrInsertDefault().Metrics.ProcessCPUTime.Enabled)
 	assert.Equal(t, system.NewConfig(), *again.Scrapers.System.GetOrInsertDefault())
+}
+
+// TestDocumentedConfigs loads what the README and the examples show, of which
+// the README has every key of the receiver and its scrapers.
+func TestDocumentedConfigs(t *testing.T) {
+	hostfs := t.TempDir()
+	for _, dir := range []string{"proc", "sys", "dev"} {
+		require.NoError(t, os.Mkdir(filepath.Join(hostfs, dir), 0o755))
+	}
+	read := func(file string) string {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		return strings.ReplaceAll(string(text), "/hostfs", hostfs)
+	}
+	examples, err := filepath.Glob("../examples/*.yaml")
+	require.NoError(t, err)
+	texts := map[string]string{}
+	for _, file := range examples {
+		texts[file] = read(file)
+	}
+	var documented map[string]any
+	for i, text := range strings.Split(read("../README.md"), "```yaml\n")[1:] {
+		texts[fmt.Sprint("README.md, block ", i)], _, _ = strings.Cut(text, "```")
+	}
+	loaded := 0
+	for name, text := range texts {
+		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+		require.NoError(t, err, name)
+		conf, err := retrieved.AsConf()
+		require.NoError(t, err, name)
+		receivers, err := conf.Sub("receivers")
+		if err != nil || !receivers.IsSet("hostscope") {
+			continue // another file, or the manifest of a distribution
+		}
+		loaded++
+		sub, err := receivers.Sub("hostscope")
+		require.NoError(t, err, name)
+		cfg := NewFactory().CreateDefaultConfig().(*Config)
+		require.NoError(t, sub.Unmarshal(cfg), name)
+		require.NoError(t, confmap.Validate(cfg), name)
+		if strings.HasPrefix(name, "README") {
+			documented = sub.ToStringMap()
+		}
+	}
+	assert.GreaterOrEqual(t, loaded, 2)
+	scrapers := documented["scrapers"].(map[string]any)
+	for what, keys := range map[string][]string{
+		"receiver": without(keysOf(documented), "scrapers"), "process": keysOf(scrapers["process"]), "system": keysOf(scrapers["system"]), "sensors": keysOf(scrapers["sensors"]),
+	} {
+		of := map[string]reflect.Type{
+			"receiver": reflect.TypeFor[Config](), "process": reflect.TypeFor[process.Config](), "system": reflect.TypeFor[system.Config](), "sensors": reflect.TypeFor[sensors.Config](),
+		}[what]
+		assert.Subset(t, append(keys, "metrics"), without(keysOfType(of), "scrapers"), what)
+	}
+}
+
+func keysOf(m any) []string { return slices.Collect(maps.Keys(m.(map[string]any))) }
+
+func without(keys []string, key string) []string {
+	return slices.DeleteFunc(keys, func(k string) bool { return k == key })
+}
+
+// keysOfType are the keys of a configuration.
+func keysOfType(t reflect.Type) (keys []string) {
+	for i := range t.NumField() {
+		switch key, squash := strings.CutSuffix(t.Field(i).Tag.Get("mapstructure"), ",squash"); {
+		case squash:
+			keys = append(keys, keysOfType(t.Field(i).Type)...)
+		case key != "":
+			key, _, _ = strings.Cut(key, ",")
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }
 
 // TestConfigErrors holds that each error leads to the key that caused it. The

@@ -6,6 +6,7 @@ package sensors
 import (
 	"math"
 	"strconv"
+	"time"
 
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/platform"
@@ -102,8 +103,25 @@ func recordChargeState(_ *Scraper, to *emit.Points, t *tick) {
 	})
 }
 
-func recordCycles(_ *Scraper, to *emit.Points, t *tick) {
-	t.batteries(platform.PowerCycles, func(p *platform.PowerSupply) { to.Int(p.Cycles, t.battery(p)...) })
+// cycles is what the battery in a slot counts, and since when it is in it; the
+// zero time for as long as the host runs.
+type cycles struct {
+	count int64
+	since time.Time
+}
+
+// recordCycles: where there are fewer than before is another battery.
+func recordCycles(s *Scraper, to *emit.Points, t *tick) {
+	t.batteries(platform.PowerCycles, func(p *platform.PowerSupply) {
+		c := s.cycles[p.Name]
+		if p.Cycles < c.count {
+			c.since = s.last
+		}
+		c.count = p.Cycles
+		s.cycles[p.Name] = c
+		to.Since(c.since)
+		to.Int(p.Cycles, t.battery(p)...)
+	})
 }
 
 // batteryEnergy records an energy of each battery.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
@@ -38,7 +39,9 @@ type Scraper struct {
 	chips   match.Filter
 	supply  match.Filter
 	tick    tick
+	last    time.Time // of a scrape
 	energy  meters
+	cycles  map[string]cycles             // by name of the battery
 	feeds   map[string]platform.PowerKind // what feeds the host, by name, when all last answered
 }
 
@@ -59,7 +62,7 @@ func newScraper(host host, on platform.OS, cfg *Config, version string) (*Scrape
 	if err != nil {
 		return nil, err
 	}
-	s := &Scraper{host: host, on: on, scope: emit.NewScope(catalog, cfg.Metrics, version), energy: meters{}}
+	s := &Scraper{host: host, on: on, scope: emit.NewScope(catalog, cfg.Metrics, version), energy: meters{}, cycles: map[string]cycles{}}
 	if s.chips, s.supply, err = cfg.filters(); err != nil {
 		return nil, err
 	}
@@ -104,6 +107,7 @@ func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume f
 		}
 	}
 	s.energy.forget(snap.Time)
+	s.last = snap.Time
 	if resource.Metrics.Len() > 0 {
 		_ = consume(md)
 	}

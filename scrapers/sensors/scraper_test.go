@@ -185,6 +185,35 @@ func TestOptionalOfBatteries(t *testing.T) {
 	assert.Equal(t, map[string]int{"EIO": 2}, s.Unread())
 }
 
+// TestOtherBattery: the cycles of another battery in the slot are no fall of
+// those of the first.
+func TestOtherBattery(t *testing.T) {
+	h := &fakeHost{}
+	s := scraperOn(t, platform.Linux, h, only("hw.battery.cycle.count"))
+	at := func(minute int) time.Time { return now.Add(time.Duration(minute) * time.Minute) }
+	for i, tt := range []struct {
+		cycles int64 // 0: the slot is empty
+		start  time.Time
+	}{{113, boot}, {114, boot}, {0, boot}, {114, boot}, {9, at(3)}, {10, at(3)}, {0, boot}, {0, boot}, {3, at(7)}} {
+		h.power = nil
+		if tt.cycles > 0 {
+			b := battery("BAT0", platform.ChargeFull)
+			b.Got |= platform.PowerCycles
+			b.Cycles = tt.cycles
+			h.power = []platform.PowerSupply{b}
+		}
+		points := 0
+		require.NoError(t, s.Scrape(t.Context(), &platform.Snapshot{Time: at(i), Boot: boot}, func(md pmetric.Metrics) error {
+			p := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+			assert.Equal(t, tt.cycles, p.IntValue(), i)
+			assert.Equal(t, tt.start, p.StartTimestamp().AsTime(), i)
+			points++
+			return nil
+		}))
+		assert.Equal(t, tt.cycles > 0, points == 1, i)
+	}
+}
+
 // only is a configuration in which these metrics are enabled and no others.
 // After its name may stand what else is said of one.
 func only(enabled ...string) string {
