@@ -14,12 +14,20 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componenttest"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"github.com/hostscope/hostscope/internal/metadata"
+	"github.com/hostscope/hostscope/internal/metadatatest"
+	"github.com/hostscope/hostscope/platform"
 )
 
 // descriptors is how many file descriptors this process has open.
@@ -106,6 +114,67 @@ func TestConcurrentLifeCycle(t *testing.T) {
 		}
 		wg.Wait()
 		require.NoError(t, o.Shutdown(t.Context()))
+	})
+}
+
+// TestTwoReceivers of one collector: each has its host, its interval and its
+// telemetry, and goes on when the other one has ended or hangs.
+func TestTwoReceivers(t *testing.T) {
+	one, two := materialise(t), materialise(t)
+	for root, supply := range map[string]string{one: "ONE", two: "TWO"} {
+		dir := root + "/sys/class/power_supply/" + supply
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+		require.NoError(t, os.WriteFile(dir+"/uevent", []byte("POWER_SUPPLY_TYPE=Mains\nPOWER_SUPPLY_ONLINE=1\n"), 0o600))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		got := map[string]int{} // scrapes by receiver and the supply that was seen
+		tel := componenttest.NewTelemetry()
+		defer func() { require.NoError(t, tel.Shutdown(context.Background())) }()
+		start := func(name, root string, interval time.Duration, hangs bool) *hostReceiver {
+			next, err := consumer.NewMetrics(func(ctx context.Context, md pmetric.Metrics) error {
+				mu.Lock()
+				for _, m := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+					if m.Name() == "hw.power_supply.online" {
+						id, _ := m.Sum().DataPoints().At(0).Attributes().Get("hw.name")
+						got[name+" "+id.Str()]++
+					}
+				}
+				mu.Unlock()
+				if hangs {
+					<-ctx.Done()
+				}
+				return ctx.Err()
+			})
+			require.NoError(t, err)
+			set := metadatatest.NewSettings(tel)
+			set.ID = component.NewIDWithName(metadata.Type, name)
+			cfg := newDefaultConfig().(*Config)
+			cfg.RootPath, cfg.CollectionInterval = root, interval
+			cfg.Scrapers.Sensors.GetOrInsertDefault()
+			r, err := newReceiver(set, cfg, next, platform.Machine{})
+			require.NoError(t, err)
+			require.NoError(t, r.Start(t.Context(), componenttest.NewNopHost()))
+			return r
+		}
+		a, b := start("a", one, 10*time.Second, false), start("b", two, 15*time.Second, true)
+		time.Sleep(31*time.Second + time.Second/2) // the delay of a second, three intervals of a, two of b
+		require.NoError(t, a.Shutdown(t.Context()))
+		time.Sleep(15 * time.Second)
+		require.NoError(t, b.Shutdown(t.Context()))
+		assert.Equal(t, map[string]int{"a ONE": 4, "b TWO": 1}, got)
+		metadatatest.AssertEqualReceiverHostscopeScrapesSkipped(t, tel, []metricdata.DataPoint[int64]{
+			{Attributes: attribute.NewSet(attribute.String("receiver", "hostscope/b")), Value: 3},
+		}, metricdatatest.IgnoreTimestamp())
+		durations, err := tel.GetMetric("otelcol_receiver_hostscope_scrape_duration")
+		require.NoError(t, err)
+		counts := map[string]uint64{}
+		for _, p := range durations.Data.(metricdata.Histogram[float64]).DataPoints {
+			id, _ := p.Attributes.Value("receiver")
+			step, _ := p.Attributes.Value("scraper")
+			counts[id.AsString()+" "+step.AsString()] = p.Count
+		}
+		assert.Equal(t, map[string]uint64{"hostscope/a snapshot": 4, "hostscope/a sensors": 4, "hostscope/b snapshot": 1}, counts, "the one that hangs at Shutdown is none")
 	})
 }
 

@@ -5,6 +5,7 @@ package sensors
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func recordEnergy(s *Scraper, to *emit.Points, t *tick) {
 		z := &t.energy[i]
 		kind, name := "cpu", z.Name
 		switch {
-		case strings.HasPrefix(z.Name, "package-"):
+		case isPackage(*z):
 		case z.Name == "dram":
 			kind = "memory"
 			if z.Parent != "" {
@@ -83,9 +84,30 @@ func recordEnergy(s *Scraper, to *emit.Points, t *tick) {
 			emit.Str("hw.sensor_location", ""), emit.Str("hw.parent", ""), emit.Str("hw.type", kind))
 	}
 	t.of(platform.SensorEnergy, platform.SensorValue, func(sensor *platform.Sensor) {
+		if t.countedElsewhere(sensor) {
+			return
+		}
 		s.energy.read(sensor.ID, t.Time, uint64(math.Round(sensor.Value*1e6)), 0).record(to, t.sensor(sensor, emit.Str("hw.type", partOf(sensor)))...)
 	})
 }
+
+// countedElsewhere tells whether what a sensor counts is part of what another
+// one does.
+func (t *tick) countedElsewhere(s *platform.Sensor) bool {
+	switch {
+	case s.Driver == "amd_energy": // cores, and the sockets that RAPL has as packages (amd_energy.c)
+		return !strings.HasPrefix(s.Label, "Esocket") || slices.ContainsFunc(t.energy, isPackage)
+	case strings.HasPrefix(s.Driver, "i915_gt"): // tiles of the graphics card (i915_hwmon.c)
+		return true
+	case s.Driver == "xe" && s.Label == "pkg": // the chip on the graphics card (xe_hwmon.c)
+		return slices.ContainsFunc(t.sensors, func(o platform.Sensor) bool {
+			return o.Chip == s.Chip && o.Kind == platform.SensorEnergy && o.Label == "card"
+		})
+	}
+	return false
+}
+
+func isPackage(z platform.EnergyZone) bool { return strings.HasPrefix(z.Name, "package-") }
 
 func recordHostEnergy(s *Scraper, to *emit.Points, t *tick) {
 	for i := range t.energy {

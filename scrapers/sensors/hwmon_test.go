@@ -198,3 +198,34 @@ func TestEnergy(t *testing.T) {
 	assert.Equal(t, want(map[string]string{"cpu": "0", "memory": "0", "energy": "2.5"}), lines)
 	assert.Equal(t, start, starts[0])
 }
+
+// TestEnergyIsCountedOnce: what is part of something else that is told is not.
+func TestEnergyIsCountedOnce(t *testing.T) {
+	energy := func(driver, name, label string) platform.Sensor {
+		return measures(platform.SensorEnergy, driver, "-0", name, label, 1)
+	}
+	amd := []platform.Sensor{energy("amd_energy", "energy1", "Ecore000"), energy("amd_energy", "energy2", "Ecore001"), energy("amd_energy", "energy3", "Esocket0")}
+	for i, tt := range []struct {
+		zones   []platform.EnergyZone
+		sensors []platform.Sensor
+		want    []string
+	}{
+		{nil, amd, []string{"energy/amd_energy-0/energy3"}},
+		{[]platform.EnergyZone{{Name: "package-0"}}, amd, []string{"cpu/package-0"}},
+		{[]platform.EnergyZone{{Name: "psys"}}, amd, []string{"energy/amd_energy-0/energy3"}},
+		{nil, []platform.Sensor{energy("xe", "energy1", "card"), energy("xe", "energy2", "pkg")}, []string{"energy/xe-0/energy1"}},
+		{nil, []platform.Sensor{energy("xe", "energy2", "pkg")}, []string{"energy/xe-0/energy2"}},
+		{nil, []platform.Sensor{energy("i915", "energy1", ""), energy("i915_gt0", "energy1", ""), energy("i915_gt1", "energy1", "")}, []string{"energy/i915-0/energy1"}},
+		{nil, []platform.Sensor{energy("ina238", "energy1", "")}, []string{"energy/ina238-0/energy1"}},
+	} {
+		lines, err := scrape(t, scraperOn(t, platform.Linux, &fakeHost{energy: tt.zones, sensors: tt.sensors}, only("hw.energy attributes: [hw.id, hw.type]")))
+		require.NoError(t, err)
+		var got []string
+		for _, line := range lines[1:] {
+			_, id, _ := strings.Cut(line, "hw.id=")
+			id, _, _ = strings.Cut(id, ",")
+			got = append(got, id)
+		}
+		assert.Equal(t, tt.want, got, i)
+	}
+}
