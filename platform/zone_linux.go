@@ -16,7 +16,7 @@ import (
 // and a critical limit.
 type zone struct {
 	channel
-	folder string // thermal_zone0
+	folder string // as it stands in a path: /thermal_zone0/
 	supply bool   // it shows the temperature of a power supply
 	want   SensorFields
 	out    bool // it is not selected
@@ -26,7 +26,7 @@ func askZone(m *member[zone]) {
 	z := &m.what
 	if !m.known {
 		m.locate()
-		z.channel, z.folder = channel{Sensor: Sensor{Name: "temp"}}, m.name
+		z.channel, z.folder = channel{Sensor: Sensor{Name: "temp"}}, "/"+m.name+"/"
 		keep(&z.Driver, m.line("type"))
 		z.supply = m.isSupply(z.Driver)
 		z.Driver = cmp.Or(z.Driver, m.name)
@@ -102,6 +102,6 @@ func (z *zone) toldBy(chips []*member[chip]) bool {
 	name := strings.ReplaceAll(kind, "-", "_")
 	return slices.ContainsFunc(chips, func(c *member[chip]) bool {
 		return c.driver == name || kind == "x86_pkg_temp" && c.driver == "coretemp" ||
-			strings.Contains(c.path, "/"+z.folder+"/")
+			strings.Contains(c.path, z.folder)
 	})
 }
