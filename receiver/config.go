@@ -74,7 +74,7 @@ func (c *Config) Validate() error {
 	for _, d := range []struct {
 		key string
 		time.Duration
-	}{{"collection_interval", c.CollectionInterval}, {"timeout", c.Timeout}} {
+	}{{"collection_interval", c.CollectionInterval}, {"initial_delay", c.InitialDelay}, {"timeout", c.Timeout}} {
 		if 0 < d.Duration && d.Duration < time.Millisecond {
 			errs = append(errs, fmt.Errorf("%q: %v is too short; give a unit, as in 10s", d.key, d.Duration))
 		}

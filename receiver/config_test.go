@@ -208,7 +208,16 @@ func TestConfigErrors(t *testing.T) {
 		{"negative delay", all + "initial_delay: -1s", []string{`"initial_delay": must not be negative`}},
 		{"negative timeout", all + "timeout: -1s", []string{`"timeout": requires positive value`}},
 		{"interval without a unit", all + "collection_interval: 10", []string{`"collection_interval": 10ns is too short; give a unit, as in 10s`}},
+		{"delay without a unit", all + "initial_delay: 5", []string{`"initial_delay": 5ns is too short; give a unit, as in 10s`}},
 		{"timeout without a unit", all + "timeout: 10", []string{`"timeout": 10ns is too short; give a unit, as in 10s`}},
+
+		{"several in blocks", `scrapers:
+  sensors: {chip: {include: {match_type: strict, sensors: ['']}, exclude: [{match_type: regexp, chips: ['(']}, {chips: []}]}}
+  system: {network: {exclude: {interfaces: ['']}}, disk: {include: []}}`, []string{
+			`scrapers::sensors: chip::include::0: "sensors": a value must not be empty`, `chip::exclude::0: "chips": error parsing regexp`,
+			`chip::exclude::1: "match_type": "" is neither strict nor regexp`, `chip::exclude::1: "chips": must not be empty`,
+			`scrapers::system: disk::include: must not be empty`, `network::exclude::0: "match_type"`, `network::exclude::0: "interfaces": a value must not be empty`,
+		}},
 
 		{"no root", all + "root_path: /no/such/folder", []string{"root_path: /no/such/folder does not exist"}},
 		{"file as root", all + "root_path: " + file, []string{"root_path: " + file + " is not a folder"}},

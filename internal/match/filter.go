@@ -27,8 +27,9 @@ type Filter struct {
 	include, exclude [][]*List
 }
 
-// NewFilter compiles include and exclude. Its errors begin with the key.
-func NewFilter[B Block](include, exclude Blocks[B]) (Filter, error) {
+// NewFilter compiles include and exclude, which stand below a key. Each of its
+// errors begins with that.
+func NewFilter[B Block](key string, include, exclude Blocks[B]) (Filter, error) {
 	var f Filter
 	var errs []error
 	for _, list := range []struct {
@@ -37,12 +38,12 @@ func NewFilter[B Block](include, exclude Blocks[B]) (Filter, error) {
 		to   *[][]*List
 	}{{"include", include, &f.include}, {"exclude", exclude, &f.exclude}} {
 		if list.from != nil && len(list.from) == 0 {
-			errs = append(errs, fmt.Errorf("%s: must not be empty", list.key))
+			errs = append(errs, fmt.Errorf("%s::%s: must not be empty", key, list.key))
 		}
 		for i := range list.from {
-			b, err := newBlock(list.from[i])
-			if err != nil {
-				errs = append(errs, fmt.Errorf("%s::%d: %w", list.key, i, err))
+			b, berrs := newBlock(list.from[i])
+			for _, err := range berrs {
+				errs = append(errs, fmt.Errorf("%s::%s::%d: %w", key, list.key, i, err))
 			}
 			*list.to = append(*list.to, b)
 		}
@@ -50,21 +51,26 @@ func NewFilter[B Block](include, exclude Blocks[B]) (Filter, error) {
 	return f, errors.Join(errs...)
 }
 
-func newBlock(b Block) ([]*List, error) {
+func newBlock(b Block) (lists []*List, errs []error) {
 	as, criteria := b.Criteria()
-	var lists []*List
 	var keys []string
-	errs := []error{as.Check()}
 	given := false
+	note := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	note(as.Check())
 	for _, c := range criteria {
 		l, err := NewList(c.Key, as, c.Values)
-		lists, keys, errs = append(lists, l), append(keys, c.Key), append(errs, err)
+		lists, keys = append(lists, l), append(keys, c.Key)
 		given = given || c.Values != nil
+		note(err)
 	}
 	if !given {
-		errs = append(errs, fmt.Errorf("give at least one of %s", strings.Join(keys, ", ")))
+		note(fmt.Errorf("give at least one of %s", strings.Join(keys, ", ")))
 	}
-	return lists, errors.Join(errs...)
+	return lists, errs
 }
 
 // Chooses tells whether there is an include: what it does not match is not

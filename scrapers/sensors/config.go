@@ -5,7 +5,6 @@ package sensors
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/scrapers/sensors/internal/metadata"
@@ -73,13 +72,7 @@ func (c *Config) Validate() error {
 
 // filters are what selects sensors and power supplies.
 func (c *Config) filters() (chip, supply match.Filter, err error) {
-	chip, cerr := match.NewFilter(c.Chip.Include, c.Chip.Exclude)
-	if cerr != nil {
-		cerr = fmt.Errorf("chip::%w", cerr)
-	}
-	supply, serr := match.NewFilter(c.PowerSupply.Include, c.PowerSupply.Exclude)
-	if serr != nil {
-		serr = fmt.Errorf("power_supply::%w", serr)
-	}
+	chip, cerr := match.NewFilter("chip", c.Chip.Include, c.Chip.Exclude)
+	supply, serr := match.NewFilter("power_supply", c.PowerSupply.Include, c.PowerSupply.Exclude)
 	return chip, supply, errors.Join(cerr, serr)
 }

@@ -105,13 +105,8 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("\"filesystem::paths\": %q is not an absolute path", p))
 		}
 	}
-	_, disk := match.NewFilter(c.Disk.Include, c.Disk.Exclude)
-	_, filesystem := match.NewFilter(c.Filesystem.Include, c.Filesystem.Exclude)
-	_, network := match.NewFilter(c.Network.Include, c.Network.Exclude)
-	for key, err := range map[string]error{"disk": disk, "filesystem": filesystem, "network": network} {
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s::%w", key, err))
-		}
-	}
-	return errors.Join(errs...)
+	_, disk := match.NewFilter("disk", c.Disk.Include, c.Disk.Exclude)
+	_, filesystem := match.NewFilter("filesystem", c.Filesystem.Include, c.Filesystem.Exclude)
+	_, network := match.NewFilter("network", c.Network.Include, c.Network.Exclude)
+	return errors.Join(append(errs, disk, filesystem, network)...)
 }

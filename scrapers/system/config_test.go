@@ -76,7 +76,7 @@ func TestFilterRefuses(t *testing.T) {
 func TestFilter(t *testing.T) {
 	cfg, err := configured(t, `filesystem: {include: [{match_type: regexp, devices: [^/dev/], types: [^ext]}, {match_type: strict, mount_points: [/tmp]}], exclude: {match_type: strict, types: [ext2]}}`)
 	require.NoError(t, err)
-	f, err := match.NewFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
+	f, err := match.NewFilter("filesystem", cfg.Filesystem.Include, cfg.Filesystem.Exclude)
 	require.NoError(t, err)
 	assert.True(t, f.Chooses())
 	for _, tt := range []struct {

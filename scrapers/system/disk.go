@@ -71,7 +71,7 @@ type diskTick struct {
 }
 
 func newDiskState(cfg *Config) (diskState, error) {
-	f, err := match.NewFilter(cfg.Disk.Include, cfg.Disk.Exclude)
+	f, err := match.NewFilter("disk", cfg.Disk.Include, cfg.Disk.Exclude)
 	if err != nil {
 		err = fmt.Errorf("disk::%w", err)
 	}

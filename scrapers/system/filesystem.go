@@ -26,7 +26,7 @@ type filesystemState struct {
 }
 
 func newFilesystemState(cfg *Config) (filesystemState, error) {
-	f, err := match.NewFilter(cfg.Filesystem.Include, cfg.Filesystem.Exclude)
+	f, err := match.NewFilter("filesystem", cfg.Filesystem.Include, cfg.Filesystem.Exclude)
 	if err != nil {
 		err = fmt.Errorf("filesystem::%w", err)
 	}

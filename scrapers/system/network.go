@@ -99,7 +99,7 @@ type networkTick struct {
 }
 
 func newNetworkState(cfg *Config) (networkState, error) {
-	f, err := match.NewFilter(cfg.Network.Include, cfg.Network.Exclude)
+	f, err := match.NewFilter("network", cfg.Network.Include, cfg.Network.Exclude)
 	if err != nil {
 		err = fmt.Errorf("network::%w", err)
 	}
