@@ -80,6 +80,7 @@ func TestSupport(t *testing.T) {
 func TestRoot(t *testing.T) {
 	assert.Equal(t, Root{"/", "/proc", "/sys", "/dev"}, Root{}.Resolve())
 	assert.Equal(t, Root{"/hostfs", "/hostfs/proc", "/other", "/hostfs/dev"}, Root{Path: "/hostfs", Sys: "/other"}.Resolve())
+	assert.Equal(t, Root{"/", "/proc", "/sys", "/dev"}, Root{Path: "//", Proc: "/proc/", Sys: "/./sys"}.Resolve(), "else /proc/ would be that of another host")
 
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")

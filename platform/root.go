@@ -4,6 +4,7 @@
 package platform
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,18 +22,14 @@ type Root struct {
 	Proc, Sys, Dev string
 }
 
-// Resolve fills in the defaults.
+// Resolve fills in the defaults, and writes all paths in one way.
 func (r Root) Resolve() Root {
-	if r.Path == "" {
-		r.Path = "/"
-	}
+	r.Path = filepath.Clean(cmp.Or(r.Path, "/"))
 	for _, p := range []struct {
 		at   *string
 		name string
 	}{{&r.Proc, "proc"}, {&r.Sys, "sys"}, {&r.Dev, "dev"}} {
-		if *p.at == "" {
-			*p.at = filepath.Join(r.Path, p.name)
-		}
+		*p.at = filepath.Clean(cmp.Or(*p.at, filepath.Join(r.Path, p.name)))
 	}
 	return r
 }
