@@ -77,6 +77,7 @@ func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest, se
 		nameChips(s.chips.members, found, selects)
 	}
 	chips, cerr := ask(ctx, h, &s.chips, func(c *chip) { c.want = want })
+	nameChips(s.chips.members, chips, selects) // those that were looked up late
 	err = errors.Join(err, cerr)
 	for _, m := range chips {
 		for i := range m.what.channels {
@@ -98,6 +99,7 @@ func (h *Host) Sensors(ctx context.Context, dst []Sensor, want SensorRequest, se
 			z.want = 0
 		}
 	})
+	nameZones(s.zones.members, zones, selects)
 	for _, m := range zones {
 		if z := &m.what; z.Got != 0 {
 			dst = append(dst, z.Sensor)

@@ -760,3 +760,26 @@ func TestSelectedSensors(t *testing.T) {
 		"thermal-x86_pkg_temp x86_pkg_temp temp  temperature": 1, "thermal-SEN1 SEN1 temp  temperature": 1, "thermal-SEN1-10 SEN1 temp  temperature": 1,
 	}, asked, "each when it comes")
 }
+
+// TestLookedUpLate: what took too long to be looked up is asked when that is done.
+func TestLookedUpLate(t *testing.T) {
+	tr := newTree(t)
+	tr.chip(0, "devices/platform/late.0/hwmon", map[string]string{"name": "late", "temp1_input": "1000", "temp1_label": "One"})
+	tr.chip(1, "devices/platform/chip.0/hwmon", map[string]string{"name": "chip", "temp1_input": "2000"})
+	tr.thermal(0, "SEN1", "38000")
+	h := tr.open()
+	resume := []func(){
+		tr.hang(h, "sys/class/hwmon/hwmon0", "sys/devices/platform/late.0/hwmon/hwmon0/temp1_label", "One\n"),
+		tr.hang(h, "sys/class/thermal/thermal_zone0", "sys/class/thermal/thermal_zone0/type", "SEN1\n"),
+	}
+	got, err := h.Sensors(t.Context(), nil, everySensor, nil)
+	require.ErrorIs(t, err, ErrTimeoutExpired)
+	assert.Equal(t, map[string]float64{"chip.0/temp1": 2}, values(got))
+	for _, f := range resume {
+		f()
+	}
+	sensorsOf(t, h, everySensor) // which names them
+	got = sensorsOf(t, h, everySensor)
+	assert.Equal(t, map[string]float64{"late.0/temp1": 1, "chip.0/temp1": 2, "thermal-SEN1/temp": 38}, values(got))
+	assert.Equal(t, "One", got[0].Label)
+}
