@@ -291,25 +291,3 @@ func TestSupplyHangs(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, PowerSupply{Name: "BAT0", Kind: PowerBattery, Got: PowerStatus, Status: ChargeCharging}, got[1])
 }
-
-// TestSelectedSupplies: what is not selected is never read.
-func TestSelectedSupplies(t *testing.T) {
-	tr := newTree(t)
-	tr.supply("AC", "TYPE=Mains", "ONLINE=1")
-	tr.supply("BAT0", "TYPE=Battery", "CAPACITY=40")
-	tr.supply("BAT1", "TYPE=Battery", "CAPACITY=60")
-	require.NoError(t, os.Remove(tr.dir+"/"+powerDir+"BAT0/uevent"))
-	require.NoError(t, unix.Mkfifo(tr.dir+"/"+powerDir+"BAT0/uevent", 0o644)) // to read it waits for ever
-	h := tr.open()
-	for range 2 {
-		got, err := h.PowerSupplies(t.Context(), nil, 0, func(name string) bool { return name != "BAT0" })
-		require.NoError(t, err)
-		require.Len(t, got, 2)
-		assert.Equal(t, "AC", got[0].Name)
-		assert.Equal(t, "BAT1", got[1].Name)
-		assert.InDelta(t, 0.6, got[1].Charge, 0)
-	}
-	got, err := h.PowerSupplies(t.Context(), nil, 0, func(string) bool { return false })
-	require.NoError(t, err)
-	assert.Empty(t, got)
-}
