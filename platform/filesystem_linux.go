@@ -20,6 +20,8 @@ import (
 // How long statfs(2) may take. It answers in microseconds, or waits for a
 // server: those that do not answer at once are waited for together, so that
 // one reading takes no longer than the deadline however many of them there are.
+// Once that was in vain, what has never answered is not waited for again: where
+// mounts that hang come and go, each reading would take the whole time.
 const (
 	statfsPatience = 200 * time.Millisecond
 	statfsDeadline = 5 * time.Second
@@ -56,30 +58,42 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 			errs = append(errs, err)
 		}
 	}
-	late := h.mounts.late[:0]
+	table := &h.mounts
+	late, behind := table.late[:0], table.behind[:0]
 	for _, m := range h.chosen(req) {
 		if ctx.Err() != nil {
 			silent = append(silent, m.Mountpoint)
 			continue
 		}
-		switch h.mounts.bounds(m).try(m.space.key, statfsPatience, m.space.run) {
+		switch table.ask(m, statfsPatience/time.Duration(1+len(late))) {
 		case nil:
 			told(m)
 		case errNotBegun:
-			silent = append(silent, m.Mountpoint)
+			if slices.ContainsFunc(late, func(l *mount) bool { return l.space.key == m.space.key }) {
+				behind = append(behind, m) // another mount of what is late
+			} else {
+				silent = append(silent, m.Mountpoint)
+			}
 		default:
 			late = append(late, m)
 		}
 	}
-	h.mounts.late = late
+	table.late, table.behind = late, behind
 	for _, m := range late {
-		if h.mounts.bounds(m).wait(ctx, m.space.key) == nil {
+		if table.await(ctx, m) == nil {
 			told(m)
 		} else {
 			silent = append(silent, m.Mountpoint)
 		}
 	}
-	if silent != nil {
+	for _, m := range behind {
+		if table.ask(m, statfsPatience) == nil {
+			told(m)
+		} else {
+			silent = append(silent, m.Mountpoint)
+		}
+	}
+	if table.vain = silent != nil; table.vain {
 		errs = append(errs, fmt.Errorf("%s: %w", some(silent), ErrTimeoutExpired))
 	}
 	return dst, errors.Join(errs...)
@@ -93,6 +107,35 @@ func (t *mounts) bounds(m *mount) *bounded {
 		return &t.local
 	}
 	return &t.remote
+}
+
+// ask asks for the space of a mount.
+func (t *mounts) ask(m *mount, patience time.Duration) error {
+	b, key := t.bounds(m), m.space.key
+	if t.answered == nil {
+		t.answered = map[string]bool{}
+	}
+	if answered, known := t.answered[key]; known && !answered && !b.under(key) {
+		t.answered[key] = true // after the reading that has asked
+	}
+	err := b.try(key, patience, m.space.run)
+	if err == nil {
+		t.answered[key] = true
+	}
+	return err
+}
+
+// await waits for an answer that is late.
+func (t *mounts) await(ctx context.Context, m *mount) error {
+	key := m.space.key
+	if t.vain && !t.answered[key] {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithCancel(ctx)
+		cancel()
+	}
+	err := t.bounds(m).wait(ctx, key)
+	t.answered[key] = t.answered[key] || err == nil
+	return err
 }
 
 // some names the first of many, in an order that does not change.
@@ -136,13 +179,16 @@ func (h *Host) chosen(req FilesystemRequest) []*mount {
 	return table.chosen
 }
 
+// pathKey begins the keys of what is asked for by its path.
+const pathKey = "path "
+
 // atPath is the space at a path.
 func (h *Host) atPath(path string) *mount {
 	m := h.mounts.paths[path]
 	if m == nil {
 		m = &mount{point: path}
 		keep(&m.Mountpoint, []byte(path))
-		m.space = h.newSpace("path "+path, path, nil)
+		m.space = h.newSpace(pathKey+path, path, nil)
 		h.mounts.paths[path] = m
 	}
 	return m
@@ -169,6 +215,7 @@ func (h *Host) identify(m *mount) error {
 // it belongs to the goroutine that has asked it.
 type space struct {
 	access
+	// key is the filesystem: one that is silent is so wherever it is mounted.
 	key   string
 	path  string // in the view of this process
 	asked bool   // for a path, not for what is mounted there

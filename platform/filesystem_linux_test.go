@@ -219,6 +219,95 @@ func TestFilesystemsManySilent(t *testing.T) {
 	})
 }
 
+// TestFilesystemsHangAgain: mounts that hang and are replaced by others that do
+// are waited for once. What is only slow is told all the same, if it is new
+// then in the reading after.
+func TestFilesystemsHangAgain(t *testing.T) {
+	tr := newTree(t)
+	tr.write("proc/filesystems", "nodev\tfuse\n\text4\n")
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan struct{})
+		defer close(answers)
+		h, err := Open(Root{Path: tr.dir}, Machine{Statfs: func(path string) (Statfs, error) {
+			switch {
+			case strings.HasPrefix(path, "/hung"):
+				<-answers
+			case strings.HasPrefix(path, "/slow"):
+				time.Sleep(time.Second)
+			}
+			return ok(path)
+		}})
+		require.NoError(t, err)
+		defer h.Close()
+		read := func(i int, more string) ([]string, time.Duration) {
+			tr.write("proc/1/mountinfo", fmt.Sprintf("1 0 8:1 / / rw - ext4 /dev/sda1 rw\n2 1 0:2 / /slow rw - fuse.s slow rw\n"+
+				"%d 1 0:%d / /hung%d rw - fuse.h h rw\n", i+10, i+10, i)+more)
+			start := time.Now()
+			all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+			assert.EqualError(t, err, fmt.Sprintf("/hung%d: timeout expired", i))
+			took := time.Since(start)
+			time.Sleep(10 * time.Second)
+			return mountPoints(all), took
+		}
+		points, took := read(0, "")
+		assert.Equal(t, []string{"/", "/slow"}, points)
+		assert.Equal(t, 5*time.Second, took)
+		for i := range maxStuck - 2 {
+			points, took = read(1+i, "")
+			assert.Equal(t, []string{"/", "/slow"}, points)
+			assert.Equal(t, time.Second, took, "that is the slow one")
+		}
+		const more = "999 1 0:999 / /slower rw - fuse.s slower rw\n"
+		start := time.Now()
+		tr.write("proc/1/mountinfo", "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"+more)
+		all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+		assert.EqualError(t, err, "/slower: timeout expired")
+		assert.Equal(t, []string{"/"}, mountPoints(all))
+		assert.Equal(t, statfsPatience, time.Since(start))
+		assert.Len(t, h.mounts.answered, 2, "nothing is known of what has gone")
+		time.Sleep(time.Second)
+		all, err = h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+		require.NoError(t, err)
+		assert.Equal(t, []string{"/", "/slower"}, mountPoints(all))
+	})
+}
+
+// TestFilesystemsHangOnce: a filesystem takes one thread, however often it is
+// mounted. That of a network counts in the load of the host.
+func TestFilesystemsHangOnce(t *testing.T) {
+	tr := newTree(t)
+	tr.write("proc/filesystems", "nodev\tnfs4\n\text4\n")
+	table := "1 0 8:1 / / rw - ext4 /dev/sda1 rw\n"
+	const mounted = 40
+	for i := range mounted {
+		table += fmt.Sprintf("%d 1 0:99 /%d /nfs/%02d rw - nfs4 server:/ rw\n", i+2, i, i)
+	}
+	tr.write("proc/1/mountinfo", table)
+	synctest.Test(t, func(t *testing.T) {
+		takes := time.Second
+		h, err := Open(Root{Path: tr.dir}, Machine{Statfs: func(path string) (Statfs, error) {
+			if path == "/nfs/00" {
+				time.Sleep(takes)
+			}
+			return ok(path)
+		}})
+		require.NoError(t, err)
+		defer h.Close()
+		all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+		require.NoError(t, err)
+		assert.Len(t, all, 1+mounted, "it is only slow")
+
+		takes = time.Hour
+		for range 3 {
+			all, err = h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+			assert.ErrorContains(t, err, "/nfs/09, and 30 more: timeout expired")
+			assert.Equal(t, []string{"/"}, mountPoints(all))
+			assert.Len(t, h.mounts.remote.stuck, 1)
+		}
+		time.Sleep(takes)
+	})
+}
+
 // TestFilesystemLinks: a path leads where it does on the host, whatever is in
 // the same place here, and is told as on what is mounted there.
 func TestFilesystemLinks(t *testing.T) {

@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"path"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -27,9 +27,14 @@ type mounts struct {
 	tree  mountTree
 	paths map[string]*mount // that were asked for
 
-	buf           []byte
-	chosen, late  []*mount
+	buf                  []byte
+	chosen, late, behind []*mount
+
 	local, remote bounded // see bounds
+	// answered tells of what was asked whether it has ever answered, by key;
+	// vain, that the last reading has waited for some that have not.
+	answered map[string]bool
+	vain     bool
 }
 
 // mount is one mount of the host.
@@ -70,7 +75,7 @@ func (h *Host) readMounts() error {
 	}
 	m.tree = newMountTree(all)
 	m.seen = m.seen[:0:0] // what is under way has the old ones
-	odd := map[string]bool{}
+	odd, here := map[string]bool{}, map[string]bool{}
 	for i := range all {
 		on := &all[i]
 		// A direct map of autofs has no space, and asking would mount it.
@@ -83,13 +88,15 @@ func (h *Host) readMounts() error {
 			}
 			odd[on.Mountpoint] = true
 		}
-		on.space = h.newSpace(strconv.FormatUint(on.id, 10)+" "+on.point, on.point, on)
+		on.space = h.newSpace(fmt.Sprintf("%d:%d %s %s", on.major, on.minor, on.Type, on.Device), on.point, on)
 		m.seen = append(m.seen, *on)
+		here[on.space.key] = true
 	}
 	if err := h.findFirst(m.seen); err != nil {
 		return err
 	}
 	m.text = append(m.text[:0], text...)
+	maps.DeleteFunc(m.answered, func(key string, _ bool) bool { return !here[key] && !strings.HasPrefix(key, pathKey) })
 	m.paths = map[string]*mount{}
 	return nil
 }

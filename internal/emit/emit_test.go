@@ -4,7 +4,11 @@
 package emit_test
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -72,6 +76,12 @@ func catalog(t testing.TB) *emit.Catalog {
 // record runs do for each of two resources, of which it gives the second, so
 // that what one leaves behind shows in the other.
 func record(t testing.TB, cfg config, metric string, do func(*emit.Points)) pmetric.Metrics {
+	md := recordInto(t, cfg, metric, do, func(p *emit.Points) { p.End() })
+	require.NoError(t, emittest.Check(md, catalog(t)))
+	return md
+}
+
+func recordInto(t testing.TB, cfg config, metric string, do, end func(*emit.Points)) pmetric.Metrics {
 	c := catalog(t)
 	scope := emit.NewScope(c, cfg, "1.2.3")
 	points := scope.Points(metric)
@@ -82,10 +92,57 @@ func record(t testing.TB, cfg config, metric string, do func(*emit.Points)) pmet
 		r := scope.Resource(md.ResourceMetrics().AppendEmpty(), boot, now)
 		points.Begin(r)
 		do(points)
-		points.End()
+		end(points)
 	}
-	require.NoError(t, emittest.Check(md, c))
 	return md
+}
+
+// TestSplit: each batch has as many points as it may, with all that is said of
+// them, and none is lost.
+func TestSplit(t *testing.T) {
+	c := catalog(t)
+	full := func() pmetric.Metrics {
+		scope := emit.NewScope(c, defaults(), "1.2.3")
+		md := pmetric.NewMetrics()
+		rm := md.ResourceMetrics().AppendEmpty()
+		rm.Resource().Attributes().PutStr("host.name", "h")
+		r := scope.Resource(rm, boot, now)
+		for metric, n := range map[string]int{"a.time": 1, "b.count": 7, "c.ratio": 1} {
+			p := scope.Points(metric)
+			p.Begin(r)
+			for i := range n {
+				if metric == "b.count" {
+					p.Int(int64(i), emit.Str("id", strconv.Itoa(i)))
+				} else {
+					p.Double(1)
+				}
+			}
+			p.End()
+		}
+		return md
+	}
+	want := emittest.Lines(full())
+	for most, sizes := range map[int][]int{1: {1, 1, 1, 1, 1, 1, 1, 1, 1}, 2: {2, 2, 2, 2, 1}, 3: {3, 3, 3}, 5: {5, 4}, 8: {8, 1}, 9: {9}, 10: {9}} {
+		var got []int
+		lines := want[:1:1]
+		require.NoError(t, emit.Split(full(), most, func(md pmetric.Metrics) error {
+			require.NoError(t, emittest.Check(md, c))
+			got = append(got, md.DataPointCount())
+			assert.Equal(t, "1.2.3", md.ResourceMetrics().At(0).ScopeMetrics().At(0).Scope().Version())
+			part := emittest.Lines(md)
+			assert.Equal(t, want[0], part[0])
+			lines = append(lines, part[1:]...)
+			return nil
+		}))
+		slices.Sort(lines[1:])
+		assert.Equal(t, sizes, got)
+		assert.Equal(t, want, lines)
+	}
+
+	batches := 0
+	assert.EqualError(t, emit.Split(full(), 2, func(pmetric.Metrics) error { batches++; return errors.New("refused") }), "refused")
+	assert.Equal(t, 1, batches)
+	require.NoError(t, emit.Split(pmetric.NewMetrics(), 2, func(md pmetric.Metrics) error { assert.Zero(t, md.DataPointCount()); return nil }))
 }
 
 func TestParse(t *testing.T) {
@@ -261,6 +318,55 @@ func TestRemovedAttributes(t *testing.T) {
 		"  a.time{cpu=2} -3.75",
 		"  a.time{cpu=3} 0.75",
 	}, emittest.Lines(record(t, cfg, "a.time", doubles)))
+}
+
+// TestSumsThatDoNotFit: what an int64 does not hold is not there; the points
+// beside it are, and what is no sum.
+func TestSumsThatDoNotFit(t *testing.T) {
+	const most, least = math.MaxInt64, math.MinInt64
+	for _, tt := range []struct {
+		strategy string
+		values   []int64
+		want     []string
+	}{
+		{"sum", []int64{most, 1}, nil},
+		{"sum", []int64{most, 1, -1}, nil}, // it is not known in which order they are
+		{"sum", []int64{most - 1, 1}, []string{"  b.count{id=x} 9223372036854775807"}},
+		{"sum", []int64{most, most, most}, nil},
+		{"sum", []int64{least, -1}, nil},
+		{"sum", []int64{least, most, 0}, []string{"  b.count{id=x} -1"}},
+		{"avg", []int64{most, most}, nil},
+		{"max", []int64{most, 1}, []string{"  b.count{id=x} 9223372036854775807"}},
+		{"min", []int64{1, most}, []string{"  b.count{id=x} 1"}},
+	} {
+		cfg := defaults()
+		cfg.Count = detailed{true, tt.strategy, nil}
+		for _, other := range []bool{true, false} {
+			want := append([]string{"resource"}, tt.want...)
+			points := len(tt.want)
+			if other {
+				want, points = append(want, "  b.count{id=y} 7"), points+1
+			}
+			if len(want) == 1 {
+				want = nil
+			}
+			var got int
+			md := recordInto(t, cfg, "b.count", func(p *emit.Points) {
+				for i, v := range tt.values {
+					p.Int(v, emit.Str("id", "x"), emit.Str("cpu.mode", []string{"user", "system", ""}[i]))
+				}
+				if other {
+					p.Int(7, emit.Str("id", "y"))
+				}
+			}, func(p *emit.Points) { got = p.End() })
+			assert.Equal(t, points, got, tt)
+			if want == nil {
+				assert.Zero(t, md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().Len(), tt)
+			} else {
+				assert.Equal(t, want, emittest.Lines(md), tt)
+			}
+		}
+	}
 }
 
 // TestRemainingAttributesAreKeptApart: no two lists of attributes give the

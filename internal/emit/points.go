@@ -113,6 +113,7 @@ type cell struct {
 	int    int64
 	double float64
 	count  int64
+	over   bool // their sum is no int64, so that there is none
 }
 
 // Enabled tells whether the user wants the metric.
@@ -160,6 +161,8 @@ func (p *Points) Int(v int64, attrs ...Attr) {
 		return
 	}
 	c := p.cell(attrs)
+	adds := p.strategy == Sum || p.strategy == Avg
+	c.over = c.over || adds && (c.int+v < c.int) != (v < 0)
 	c.int = fold(p.strategy, c.int, v, c.count)
 	c.count++
 }
@@ -177,23 +180,32 @@ func (p *Points) Double(v float64, attrs ...Attr) {
 
 // End completes the resource and tells how many points the metric has in it.
 func (p *Points) End() (points int) {
-	if p.points != (pmetric.NumberDataPointSlice{}) {
-		points = p.points.Len()
-	}
+	over := false
 	for _, i := range p.live {
 		c := &p.cells[i]
 		if p.strategy == Avg {
 			c.int /= c.count
 			c.double /= float64(c.count)
 		}
-		if p.metric.Double {
+		switch {
+		case c.over: // and has no value
+			over = true
+		case p.metric.Double:
 			c.point.SetDoubleValue(c.double)
-		} else {
+		default:
 			c.point.SetIntValue(c.int)
 		}
 		*c = cell{}
 	}
 	p.live = p.live[:0]
+	if over {
+		p.points.RemoveIf(func(d pmetric.NumberDataPoint) bool { return d.ValueType() == pmetric.NumberDataPointValueTypeEmpty })
+	}
+	if p.points != (pmetric.NumberDataPointSlice{}) {
+		if points = p.points.Len(); points == 0 {
+			p.resource.Metrics.RemoveIf(func(m pmetric.Metric) bool { return m.Name() == p.metric.Name })
+		}
+	}
 	if len(p.cells) > keptCells {
 		p.index, p.cells, p.live = map[string]int{}, nil, nil
 	}

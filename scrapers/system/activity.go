@@ -48,8 +48,9 @@ func (s *Scraper) recordSoftInterrupts(to *emit.Points, t *tick) {
 type wrapping struct{ last, offset uint64 }
 
 func (w *wrapping) next(raw uint64) uint64 {
-	for raw+w.offset < w.last {
-		w.offset += 1 << 32
+	const wrap = 1 << 32
+	if now := raw + w.offset; now < w.last {
+		w.offset += (w.last - now + wrap - 1) / wrap * wrap
 	}
 	w.last = raw + w.offset
 	return w.last

@@ -64,11 +64,13 @@ func (c *counters[K, N]) update(device K, now time.Time, raw *N) *series[N] {
 				offset[i] += last[i]
 			} else {
 				s.start = c.last
-				gone[i] += last[i] // a sum has no new start
+				gone[i] = add(gone[i], last[i]) // a sum has no new start
 			}
 		}
 		last[i] = v
-		total[i] = v + offset[i]
+		if total[i] = v + offset[i]; total[i] > math.MaxInt64 { // which no point holds
+			offset[i], total[i], s.start = 0, v, c.last
+		}
 	}
 	s.seen = now
 	return s
@@ -98,10 +100,13 @@ func (c *counters[K, N]) end(now time.Time) {
 	for device, s := range c.devices {
 		if !s.seen.Equal(now) {
 			for i, v := range c.values(&s.Total) {
-				gone[i] += v
+				gone[i] = add(gone[i], v)
 			}
 			delete(c.devices, device)
 		}
 	}
 	c.last, c.any = now, true
 }
+
+// add adds two counters as far as a point holds their sum.
+func add(a, b uint64) uint64 { return min(a+b, math.MaxInt64) }

@@ -53,6 +53,22 @@ func TestBelowZero(t *testing.T) {
 	assert.Equal(t, map[string]pair{"new": {0, 0}}, scrapePairs(c, boot.Add(time.Hour), map[string]pair{"new": {math.MaxUint64, 0}}))
 }
 
+// TestMoreThanFits: a counter that would have counted more than a point holds
+// starts anew, and what is gone stays below.
+func TestMoreThanFits(t *testing.T) {
+	c := newPairs(true)
+	minute := func(n int) time.Time { return boot.Add(time.Duration(n) * time.Minute) }
+	for i, v := range []uint64{math.MaxInt64, 0, 5, 7, 2} {
+		want := []uint64{math.MaxInt64, math.MaxInt64, 5, 7, 9}[i]
+		assert.Equal(t, map[string]pair{"eth0": {want, 0}}, scrapePairs(c, minute(i), map[string]pair{"eth0": {v, 0}}), i)
+	}
+	assert.Equal(t, minute(1), c.devices["eth0"].start)
+
+	scrapePairs(c, minute(6), map[string]pair{"eth1": {math.MaxInt64, 1}})
+	scrapePairs(c, minute(7), nil)
+	assert.Equal(t, pair{math.MaxInt64, 1}, c.gone)
+}
+
 // TestDevicesComeAndGo: one that comes later counts from then, one that comes
 // again is another, and what those that are gone have counted is kept.
 func TestDevicesComeAndGo(t *testing.T) {

@@ -4,6 +4,7 @@
 package system
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,6 +65,36 @@ func TestFilesystemMetrics(t *testing.T) {
 	}
 	h.filesystems = nil
 	assert.Empty(t, scraped(t, scraperOn(t, platform.Linux, h, only("system.filesystem.usage", "enabled: true")), snapshot()))
+}
+
+// TestFilesystemsWithoutBounds: some filesystems, of object stores for one, say
+// that there is more space and more inodes than there can be. Two of them have
+// no sum, which would fall below zero.
+func TestFilesystemsWithoutBounds(t *testing.T) {
+	h := machine()
+	for _, at := range []string{"/a", "/b"} {
+		h.filesystems = append(h.filesystems, platform.Filesystem{
+			Type: "fuse.s3", Mountpoint: at, Got: platform.FilesystemSpace | platform.FilesystemInodes,
+			Total: math.MaxInt64, Used: 1, Free: math.MaxInt64 - 1, FreeInodes: math.MaxInt64,
+		})
+	}
+	for _, tt := range []struct {
+		metric, config string
+		want           []string
+	}{
+		{"system.filesystem.usage", "attributes: [system.filesystem.state]", []string{"{system.filesystem.state=reserved} 0", "{system.filesystem.state=used} 2"}},
+		{"system.filesystem.usage", "attributes: [system.filesystem.mountpoint]", []string{
+			"{system.filesystem.mountpoint=/a} 9223372036854775807", "{system.filesystem.mountpoint=/b} 9223372036854775807",
+		}},
+		{"system.filesystem.limit", "enabled: true, attributes: []", nil},
+		{"system.filesystem.limit", "enabled: true, attributes: [], aggregation_strategy: max", []string{" 9223372036854775807"}},
+		{"system.filesystem.inode.usage", "attributes: [system.filesystem.state]", []string{"{system.filesystem.state=used} 0"}},
+	} {
+		for i := range tt.want {
+			tt.want[i] = tt.metric + tt.want[i]
+		}
+		assert.Equal(t, tt.want, scraped(t, scraperOn(t, platform.Linux, h, only(tt.metric, tt.config)), snapshot()), tt.config)
+	}
 }
 
 // TestFilesystemFilter: without an include those on a device are told, each

@@ -304,6 +304,7 @@ func TestInterruptsWrap(t *testing.T) {
 	const wrap = 1 << 32
 	for i, tt := range []struct{ read, want uint64 }{
 		{5 * wrap, 5 * wrap}, {5*wrap + 10, 5*wrap + 10}, {4*wrap + 20, 5*wrap + 20}, {4*wrap + 30, 5*wrap + 30}, {2*wrap + 40, 5*wrap + 40},
+		{1 << 62, 1<<62 + 3*wrap}, {7, 1<<62 + 3*wrap + 7}, // at once, not 32 bits after 32
 	} {
 		snap := snapshot()
 		snap.Activity = platform.Activity{Got: platform.ActivityInterrupts | platform.ActivitySoftInterrupts, Interrupts: tt.read, SoftInterrupts: tt.read}

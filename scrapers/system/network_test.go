@@ -155,6 +155,28 @@ func TestNetworkWants(t *testing.T) {
 	}
 }
 
+// TestManyInterfaces: what a backend would not take at once comes in batches.
+func TestManyInterfaces(t *testing.T) {
+	h := machine()
+	const interfaces = 6001
+	h.network.list = nil
+	for i := range int32(interfaces) {
+		h.network.list = append(h.network.list, platform.NetworkInterface{Name: fmt.Sprint("veth", i), Index: i + 1, Got: platform.NetworkIO, BytesRecv: uint64(i)})
+	}
+	var sizes []int
+	sum := int64(0)
+	s := scraperOn(t, platform.Linux, h, only("system.network.io", "enabled: true"))
+	require.NoError(t, s.Scrape(t.Context(), snapshot(), func(md pmetric.Metrics) error {
+		sizes = append(sizes, md.DataPointCount())
+		for _, p := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+			sum += p.IntValue()
+		}
+		return nil
+	}))
+	assert.Equal(t, []int{batchPoints, 2*interfaces - batchPoints}, sizes)
+	assert.EqualValues(t, interfaces*(interfaces-1)/2, sum)
+}
+
 func TestNetworkFilter(t *testing.T) {
 	cfg, err := configured(t, `network: {exclude: {match_type: regexp, interfaces: [^veth, ^lo$]}}`)
 	require.NoError(t, err)

@@ -20,6 +20,11 @@ import (
 //go:embed metadata.yaml
 var metadataYAML []byte
 
+// batchPoints is how many points are handed over at once. A host has some
+// hundred, but ten for each network interface, and one for each connection
+// where those are wanted.
+const batchPoints = 10_000
+
 // Scraper emits the metrics of the host as a whole. Not for concurrent use.
 type Scraper struct {
 	host    *platform.Host
@@ -109,9 +114,10 @@ func (m *enabledMetric) fields() platform.Fields {
 	return m.needs.fields
 }
 
-// Scrape emits the metrics of the host at a snapshot. The error is that of all
-// that could not be read; what could be read is emitted all the same. An error
-// of consume is none of the scrape.
+// Scrape emits the metrics of the host at a snapshot, in batches where they are
+// many. The error is that of all that could not be read; what could be read is
+// emitted all the same. An error of consume is none of the scrape: what follows
+// in it is dropped.
 func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
 	t, err := s.readAll(ctx, snap)
 	md := pmetric.NewMetrics()
@@ -124,7 +130,7 @@ func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume f
 		}
 	}
 	if resource.Metrics.Len() > 0 {
-		_ = consume(md)
+		_ = emit.Split(md, batchPoints, consume)
 	}
 	return err
 }
