@@ -230,6 +230,32 @@ func TestUnknownStart(t *testing.T) {
 	assert.Zero(t, md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).StartTimestamp())
 }
 
+// TestStartOfHost: a clock that is stepped does not give the sums of a host
+// another start, unless they would have begun after all that was told.
+func TestStartOfHost(t *testing.T) {
+	scope := emit.NewScope(catalog(t), defaults(), "")
+	p := scope.Points("a.time")
+	unknown := time.Time{}
+	for i, tt := range []struct{ boot, now, want time.Time }{
+		{unknown, now, time.Unix(0, 0).UTC()},
+		{boot, now, boot},
+		{boot.Add(time.Second), now.Add(time.Minute), boot},
+		{boot.Add(-time.Hour), now.Add(-time.Hour + 2*time.Minute), boot},
+		{unknown, now.Add(-time.Hour + 3*time.Minute), boot},
+		{boot.AddDate(30, 0, 0), now.AddDate(30, 0, 0), boot.AddDate(30, 0, 0)}, // it had begun in 1996
+		{boot.Add(time.Second), now.Add(time.Second), boot.Add(time.Second)},    // that was wrong
+		{boot.Add(time.Second), now.Add(2 * time.Second), boot.Add(time.Second)},
+	} {
+		md := pmetric.NewMetrics()
+		p.Begin(scope.Host(md.ResourceMetrics().AppendEmpty(), tt.boot, tt.now))
+		p.Double(1)
+		p.End()
+		point := md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+		assert.Equal(t, tt.want, point.StartTimestamp().AsTime(), i)
+		assert.Equal(t, tt.now, point.Timestamp().AsTime(), i)
+	}
+}
+
 // TestSince: a point starts when what it counts began, never after itself; one
 // that stands for several starts with the earliest.
 func TestSince(t *testing.T) {

@@ -17,6 +17,8 @@ type Scope struct {
 	settings map[string]settings
 	version  string
 	enabled  int // number of Points handed out that are enabled
+
+	boot, last time.Time // of the host, and of the last that was told of it
 }
 
 // NewScope makes a scope of a catalogue and the MetricsConfig that mdatagen
@@ -73,6 +75,19 @@ func (s *Scope) Resource(rm pmetric.ResourceMetrics, start, now time.Time) Resou
 		r.start = min(pcommon.NewTimestampFromTime(start), r.time)
 	}
 	return r
+}
+
+// Host is Resource for the host. Its sums began at its boot, whose time moves
+// with each step of the clock. Their start does not, because a sum with another
+// start is another sum, which backends add to the one before: it stays as it
+// was first told, unless the boot is after all that was, as on a machine that
+// has begun without the time.
+func (s *Scope) Host(rm pmetric.ResourceMetrics, boot, now time.Time) Resource {
+	if s.boot.IsZero() || boot.After(s.last) || s.boot.After(now) {
+		s.boot = boot
+	}
+	s.last = now
+	return s.Resource(rm, s.boot, now)
 }
 
 // Points records the points of one metric, resource after resource: Begin, any

@@ -121,7 +121,7 @@ func (m *enabledMetric) fields() platform.Fields {
 func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume func(pmetric.Metrics) error) error {
 	t, err := s.readAll(ctx, snap)
 	md := pmetric.NewMetrics()
-	resource := s.scope.Resource(md.ResourceMetrics().AppendEmpty(), snap.Boot, snap.Time)
+	resource := s.scope.Host(md.ResourceMetrics().AppendEmpty(), snap.Boot, snap.Time)
 	for _, m := range s.metrics {
 		if m.needs.met(s.on) {
 			m.points.Begin(resource)
