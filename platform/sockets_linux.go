@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ type hostSockets struct {
 	looked  bool // for that
 
 	patience time.Duration // walkPatience, but in tests
-	deadline time.Time     // of the walk under way
+	deadline time.Duration // of the walk under way, by cpuTime
 	rest     time.Time     // no walk before it
 	paths    bool          // of Unix sockets are wanted
 	walked   int           // sockets so far
@@ -42,10 +43,11 @@ type hostSockets struct {
 	request []byte
 }
 
-// A walk along all sockets is given up when it takes longer than walkPatience:
-// half of them would say nothing. It is not tried again before walkRest times as
-// long have passed, so that no more than a fiftieth of a CPU goes into what comes
-// to nothing.
+// A walk along all sockets is given up when it takes more CPU time than
+// walkPatience: half of them would say nothing. It is not tried again before
+// walkRest times as long have passed, so that no more than a fiftieth of a CPU
+// goes into what comes to nothing. It is no matter how long the CPU was others':
+// that a host is busy is when its connections are asked for.
 const (
 	walkPatience = 2 * time.Second
 	walkRest     = 50
@@ -58,7 +60,7 @@ var errManySockets = fmt.Errorf("%w: more sockets than can be walked along in %v
 // by /proc/1/net, which takes three to twelve times as long. What a kernel does
 // not have is not in counts.Has, nor is what could not be read, which the error
 // tells. No memory is kept for sockets, however many there are. What cannot be
-// read within two seconds is ErrTimeoutExpired, and that again for some time
+// read in two seconds of CPU time is ErrTimeoutExpired, and that again for some time
 // without a try.
 //
 // The kernel loads modules for who asks sock_diag. A reading must not have
@@ -112,20 +114,21 @@ func distinct(list []Socket) []Socket {
 // transports it has.
 func (h *Host) walkSockets(paths bool, each func(*Socket)) (has [NumTransports]bool, err error) {
 	w := &h.sockets
-	begin := time.Now()
-	if begin.Before(w.rest) {
+	if time.Now().Before(w.rest) {
 		return has, errManySockets
 	}
+	runtime.LockOSThread() // whose time is taken
+	defer runtime.UnlockOSThread()
+	begin := cpuTime()
 	if w.patience == 0 {
 		w.patience = walkPatience
 	}
-	w.deadline, w.paths, w.walked, w.each = begin.Add(w.patience), paths, 0, each
+	w.deadline, w.paths, w.walked, w.each = begin+w.patience, paths, 0, each
 	var errs []error
 	for transport := range Transport(NumTransports) {
 		has[transport], err = h.walkTransport(transport)
 		if errors.Is(err, ErrTimeoutExpired) {
-			now := time.Now()
-			w.rest = now.Add(walkRest * now.Sub(begin))
+			w.rest = time.Now().Add(walkRest * (cpuTime() - begin))
 			return has, errManySockets
 		}
 		errs = append(errs, err)
@@ -136,10 +139,19 @@ func (h *Host) walkSockets(paths bool, each func(*Socket)) (has [NumTransports]b
 // given calls each with a socket. It answers an error when time is up.
 func (w *hostSockets) given() error {
 	w.each(&w.socket)
-	if w.walked++; w.walked%256 == 0 && time.Now().After(w.deadline) {
+	if w.walked++; w.walked%256 == 0 && cpuTime() > w.deadline {
 		return errManySockets
 	}
 	return nil
+}
+
+// cpuTime is what this thread has taken of a CPU (clock_gettime(2)).
+func cpuTime() time.Duration {
+	var t unix.Timespec
+	if unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &t) != nil {
+		return 0
+	}
+	return time.Duration(t.Nano())
 }
 
 func (h *Host) walkTransport(transport Transport) (bool, error) {
