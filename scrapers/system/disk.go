@@ -12,21 +12,19 @@ import (
 )
 
 var diskMetrics = []metric{
-	{"system.disk.io", need{reading: platform.ReadingDisks}, diskIO.record},
-	{"system.disk.io_time", need{reading: platform.ReadingDisks, on: everywhere &^ platform.Darwin}, diskIOTime.record},
+	{"system.disk.io", need{reading: platform.ReadingDisks}, countDisks(platform.DiskIO, false, diskReadBytes, diskWriteBytes)},
+	{"system.disk.io_time", need{reading: platform.ReadingDisks, on: everywhere &^ platform.Darwin}, countDisks(platform.DiskBusyTime, true, diskBusyTime)},
 	{"system.disk.limit", need{reading: platform.ReadingDisks}, recordDiskLimit},
-	{"system.disk.merged", need{reading: platform.ReadingDisks, on: platform.Linux}, diskMerged.record},
-	{"system.disk.operation_time", need{reading: platform.ReadingDisks, on: platform.Linux | platform.Darwin | platform.FreeBSD}, diskOperationTime.record},
-	{"system.disk.operations", need{reading: platform.ReadingDisks}, diskOperations.record},
+	{"system.disk.merged", need{reading: platform.ReadingDisks, on: platform.Linux}, countDisks(platform.DiskMerged, false, diskReadsMerged, diskWritesMerged)},
+	{"system.disk.operation_time", need{reading: platform.ReadingDisks, on: platform.Linux | platform.Darwin | platform.FreeBSD}, countDisks(platform.DiskTime, true, diskReadTime, diskWriteTime)},
+	{"system.disk.operations", need{reading: platform.ReadingDisks}, countDisks(platform.DiskOperations, false, diskReads, diskWrites)},
 	{"system.disk.pending_operations", need{reading: platform.ReadingDisks, on: platform.Linux | platform.FreeBSD}, recordDiskPending},
-	{"system.disk.weighted_io_time", need{reading: platform.ReadingDisks, on: platform.Linux}, diskWeightedIO.record},
+	{"system.disk.weighted_io_time", need{reading: platform.ReadingDisks, on: platform.Linux}, countDisks(platform.DiskWeightedTime, true, diskWeightedTime)},
 }
 
-// diskCounter is one thing that is counted of a disk.
-type diskCounter int
-
+// What is counted of a disk.
 const (
-	diskReadBytes diskCounter = iota
+	diskReadBytes = iota
 	diskWriteBytes
 	diskReads
 	diskWrites
@@ -42,32 +40,13 @@ const (
 
 type diskCounts [numDiskCounters]uint64
 
-func countsOf(d *platform.Disk) diskCounts {
-	return diskCounts{
-		diskReadBytes: d.ReadBytes, diskWriteBytes: d.WriteBytes,
-		diskReads: d.ReadCount, diskWrites: d.WriteCount,
-		diskReadsMerged: d.ReadMerged, diskWritesMerged: d.WriteMerged,
-		diskReadTime: d.ReadTime, diskWriteTime: d.WriteTime,
-		diskBusyTime: d.BusyTime, diskWeightedTime: d.WeightedTime,
-	}
-}
+type diskTick = deviceTick[platform.Disk, diskCounts]
 
-// diskState selects disks, and has what must not be forgotten of them from one
-// scrape to the next.
+// diskState selects disks, and counts them by their names.
 type diskState struct {
-	filter   match.Filter
-	want     platform.DiskFields
-	counters counters[string, diskCounts]
-	buf      []platform.Disk
-	series   []*series[diskCounts]
-}
-
-// diskTick are the disks of one scrape. The list is nil where it was not read.
-type diskTick struct {
-	list []platform.Disk
-	// series are those of the disks in the list; the first metric that takes
-	// them has them counted.
-	series []*series[diskCounts]
+	devices[platform.Disk, string, diskCounts]
+	filter match.Filter
+	want   platform.DiskFields
 }
 
 func newDiskState(cfg *Config) (diskState, error) {
@@ -75,9 +54,21 @@ func newDiskState(cfg *Config) (diskState, error) {
 	if err != nil {
 		err = fmt.Errorf("disk::%w", err)
 	}
-	s := diskState{filter: f}
-	s.counters.nowrap = true
-	s.counters.values = func(c *diskCounts) []uint64 { return c[:] }
+	s := diskState{filter: f, devices: devices[platform.Disk, string, diskCounts]{
+		counters: counters[string, diskCounts]{nowrap: true, values: func(c *diskCounts) []uint64 { return c[:] }},
+		at:       func(t *tick) *diskTick { return &t.disks },
+		name:     func(d *platform.Disk) string { return d.Name },
+		got:      func(d *platform.Disk) uint16 { return uint16(d.Got) },
+		count: func(_ *counters[string, diskCounts], d *platform.Disk) (string, diskCounts) {
+			return d.Name, diskCounts{
+				diskReadBytes: d.ReadBytes, diskWriteBytes: d.WriteBytes,
+				diskReads: d.ReadCount, diskWrites: d.WriteCount,
+				diskReadsMerged: d.ReadMerged, diskWritesMerged: d.WriteMerged,
+				diskReadTime: d.ReadTime, diskWriteTime: d.WriteTime,
+				diskBusyTime: d.BusyTime, diskWeightedTime: d.WeightedTime,
+			}
+		},
+	}}
 	if cfg.Metrics.SystemDiskLimit.Enabled {
 		s.want = platform.DiskSize
 	}
@@ -91,86 +82,19 @@ func (s *diskState) selects(d *platform.Disk) bool {
 
 func (s *Scraper) readDisks(t *tick) error {
 	list, err := s.host.Disks(s.disk.buf[:0], s.disk.want, s.disk.selects)
-	if list != nil {
-		s.disk.buf = list
-	}
-	if t.disks.list = list; err != nil && len(list) == 0 {
-		t.disks.list = nil // they are not gone
-	}
-	return err
+	return s.disk.take(t, list, err)
 }
 
-// diskSeries counts each disk once in a scrape.
-func (s *Scraper) diskSeries(t *tick) []*series[diskCounts] {
-	if t.disks.series == nil && t.disks.list != nil {
-		t.disks.series = s.disk.series[:0]
-		c := &s.disk.counters
-		c.begin()
-		for i := range t.disks.list {
-			d := &t.disks.list[i]
-			counts := countsOf(d)
-			t.disks.series = append(t.disks.series, c.update(d.Name, t.Time, &counts))
+func countDisks(need platform.DiskFields, seconds bool, of ...int) func(*Scraper, *emit.Points, *tick) {
+	m := deviceMetric{names: []string{"system.device"}, seconds: seconds}
+	for i, counter := range of {
+		f := flow{need: uint16(need), of: counter}
+		if len(of) > 1 {
+			f.attr = emit.Str("disk.io.direction", [...]string{"read", "write"}[i])
 		}
-		c.end(t.Time)
-		s.disk.series = t.disks.series
+		m.flows = append(m.flows, f)
 	}
-	return t.disks.series
-}
-
-// diskMetric says what of a disk a metric counts.
-type diskMetric struct {
-	need       platform.DiskFields
-	directions []direction
-	seconds    bool // it is a time
-}
-
-// direction is a value of disk.io.direction and what is counted in it.
-type direction struct {
-	attr emit.Attr
-	of   diskCounter
-}
-
-func directions(read, write diskCounter) []direction {
-	return []direction{{emit.Str("disk.io.direction", "read"), read}, {emit.Str("disk.io.direction", "write"), write}}
-}
-
-var (
-	diskIO            = diskMetric{platform.DiskIO, directions(diskReadBytes, diskWriteBytes), false}
-	diskOperations    = diskMetric{platform.DiskOperations, directions(diskReads, diskWrites), false}
-	diskMerged        = diskMetric{platform.DiskMerged, directions(diskReadsMerged, diskWritesMerged), false}
-	diskOperationTime = diskMetric{platform.DiskTime, directions(diskReadTime, diskWriteTime), true}
-	diskIOTime        = diskMetric{platform.DiskBusyTime, []direction{{of: diskBusyTime}}, true}
-	diskWeightedIO    = diskMetric{platform.DiskWeightedTime, []direction{{of: diskWeightedTime}}, true}
-)
-
-// record records what each disk has counted. In a sum over the disks those
-// count on that are gone, so that it does not fall.
-func (m *diskMetric) record(s *Scraper, to *emit.Points, t *tick) {
-	each := to.Wants("system.device")
-	for i, counted := range s.diskSeries(t) {
-		d := &t.disks.list[i]
-		if !d.Got.Has(m.need) {
-			continue
-		}
-		if each {
-			to.Since(counted.start)
-		}
-		m.counted(to, d.Name, &counted.Total)
-	}
-	if gone := &s.disk.counters.gone; !each && t.disks.list != nil && *gone != (diskCounts{}) {
-		m.counted(to, "", gone)
-	}
-}
-
-func (m *diskMetric) counted(to *emit.Points, device string, counts *diskCounts) {
-	for _, dir := range m.directions {
-		v, device := counts[dir.of], emit.Str("system.device", device)
-		if m.seconds {
-			to.Double(float64(v)/1000, device, dir.attr)
-		} else {
-			to.Int(int64(v), device, dir.attr)
-		}
-	}
+	return func(s *Scraper, to *emit.Points, t *tick) { s.disk.record(&m, to, t) }
 }
 
 func recordDiskLimit(_ *Scraper, to *emit.Points, t *tick) {

@@ -16,13 +16,13 @@ import (
 )
 
 var networkMetrics = []metric{
-	{"system.network.io", need{reading: platform.ReadingNetworkInterfaces}, networkIO.record},
-	{"system.network.packet.count", need{reading: platform.ReadingNetworkInterfaces}, networkPackets.record},
-	{"system.network.errors", need{reading: platform.ReadingNetworkInterfaces}, networkErrors.record},
-	{"system.network.packet.dropped", need{reading: platform.ReadingNetworkInterfaces}, networkDropped.record},
-	{"system.network.multicast", need{reading: platform.ReadingNetworkInterfaces}, networkMulticast.record},
-	{"system.network.collisions", need{reading: platform.ReadingNetworkInterfaces}, networkCollisions.record},
-	{"system.network.carrier_changes", need{reading: platform.ReadingNetworkInterfaces, on: platform.Linux}, networkCarrier.record},
+	{"system.network.io", need{reading: platform.ReadingNetworkInterfaces}, countInterfaces(both(platform.NetworkIO, networkBytesIn, platform.NetworkIO, networkBytesOut))},
+	{"system.network.packet.count", need{reading: platform.ReadingNetworkInterfaces}, countInterfaces(both(platform.NetworkPackets, networkPacketsIn, platform.NetworkPackets, networkPacketsOut), "system.device")},
+	{"system.network.errors", need{reading: platform.ReadingNetworkInterfaces}, countInterfaces(both(platform.NetworkErrors, networkErrorsIn, platform.NetworkErrors, networkErrorsOut))},
+	{"system.network.packet.dropped", need{reading: platform.ReadingNetworkInterfaces}, countInterfaces(both(platform.NetworkDropIn, networkDropsIn, platform.NetworkDropOut, networkDropsOut))},
+	{"system.network.multicast", need{reading: platform.ReadingNetworkInterfaces}, countInterfaces(oneWay(platform.NetworkMulticast, networkMulticasts))},
+	{"system.network.collisions", need{reading: platform.ReadingNetworkInterfaces}, countInterfaces(oneWay(platform.NetworkCollisions, networkCollided))},
+	{"system.network.carrier_changes", need{reading: platform.ReadingNetworkInterfaces, on: platform.Linux}, countInterfaces(oneWay(platform.NetworkCarrierChanges, networkCarriers))},
 	{"system.network.interface.address.info", need{reading: platform.ReadingNetworkInterfaces}, recordAddresses},
 	{"system.network.interface.duplex", need{reading: platform.ReadingNetworkInterfaces}, recordDuplex},
 	{"system.network.interface.mtu", need{reading: platform.ReadingNetworkInterfaces}, recordMTU},
@@ -31,11 +31,9 @@ var networkMetrics = []metric{
 	{"hw.network.bandwidth.utilization", need{reading: platform.ReadingNetworkInterfaces}, recordLinkUtilization},
 }
 
-// networkCounter is one thing that is counted of an interface.
-type networkCounter int
-
+// What is counted of an interface.
 const (
-	networkBytesIn networkCounter = iota
+	networkBytesIn = iota
 	networkBytesOut
 	networkPacketsIn
 	networkPacketsOut
@@ -52,15 +50,7 @@ const (
 
 type networkCounts [numNetworkCounters]uint64
 
-func networkCountsOf(i *platform.NetworkInterface) networkCounts {
-	return networkCounts{
-		networkBytesIn: i.BytesRecv, networkBytesOut: i.BytesSent,
-		networkPacketsIn: i.PacketsRecv, networkPacketsOut: i.PacketsSent,
-		networkErrorsIn: i.ErrIn, networkErrorsOut: i.ErrOut,
-		networkDropsIn: i.DropIn, networkDropsOut: i.DropOut,
-		networkMulticasts: i.Multicast, networkCollided: i.Collisions, networkCarriers: i.CarrierChanges,
-	}
-}
+type networkTick = deviceTick[platform.NetworkInterface, networkCounts]
 
 // networkKey is what stays the same of an interface: its number, or its name
 // where that is not known.
@@ -76,26 +66,33 @@ func keyOf(i *platform.NetworkInterface) networkKey {
 	return networkKey{name: i.Name}
 }
 
-// networkState selects interfaces, and has what must not be forgotten of them
-// from one scrape to the next.
+// countNetwork tells what an interface counts.
+func countNetwork(c *counters[networkKey, networkCounts], i *platform.NetworkInterface) (networkKey, networkCounts) {
+	key, counts := keyOf(i), networkCounts{
+		networkBytesIn: i.BytesRecv, networkBytesOut: i.BytesSent,
+		networkPacketsIn: i.PacketsRecv, networkPacketsOut: i.PacketsSent,
+		networkErrorsIn: i.ErrIn, networkErrorsOut: i.ErrOut,
+		networkDropsIn: i.DropIn, networkDropsOut: i.DropOut,
+		networkMulticasts: i.Multicast, networkCollided: i.Collisions, networkCarriers: i.CarrierChanges,
+	}
+	if key.index != 0 { // which may not have been known when it came
+		c.rename(networkKey{name: i.Name}, key)
+	}
+	if !i.Got.Has(platform.NetworkCarrierChanges) { // which comes from elsewhere
+		counts[networkCarriers] = c.before(key)[networkCarriers]
+	}
+	return key, counts
+}
+
+// networkState selects interfaces, and counts them.
 type networkState struct {
-	filter   match.Filter
-	want     platform.NetworkFields
-	counters counters[networkKey, networkCounts]
-	buf      []platform.NetworkInterface
+	devices[platform.NetworkInterface, networkKey, networkCounts]
+	filter match.Filter
+	want   platform.NetworkFields
 	// bytes are those that went in and out by the last scrape that asked for
 	// the utilization, which was at the time last.
 	bytes map[networkKey][2]uint64
 	last  time.Time
-}
-
-// networkTick are the interfaces of one scrape. The list is nil where it was
-// not read.
-type networkTick struct {
-	list []platform.NetworkInterface
-	// series are those of the interfaces in the list; the first metric that
-	// takes them has them counted.
-	series []*series[networkCounts]
 }
 
 func newNetworkState(cfg *Config) (networkState, error) {
@@ -103,9 +100,13 @@ func newNetworkState(cfg *Config) (networkState, error) {
 	if err != nil {
 		err = fmt.Errorf("network::%w", err)
 	}
-	s := networkState{filter: f, bytes: map[networkKey][2]uint64{}}
-	s.counters.nowrap = cfg.Network.Nowrap
-	s.counters.values = func(c *networkCounts) []uint64 { return c[:] }
+	s := networkState{filter: f, bytes: map[networkKey][2]uint64{}, devices: devices[platform.NetworkInterface, networkKey, networkCounts]{
+		counters: counters[networkKey, networkCounts]{nowrap: cfg.Network.Nowrap, values: func(c *networkCounts) []uint64 { return c[:] }},
+		at:       func(t *tick) *networkTick { return &t.network },
+		name:     func(i *platform.NetworkInterface) string { return i.Name },
+		got:      func(i *platform.NetworkInterface) uint16 { return uint16(i.Got) },
+		count:    countNetwork,
+	}}
 	m := &cfg.Metrics
 	for _, of := range []struct {
 		enabled bool
@@ -130,110 +131,29 @@ func newNetworkState(cfg *Config) (networkState, error) {
 func (s *Scraper) readNetwork(t *tick) error {
 	n := &s.network
 	list, err := s.host.NetworkInterfaces(n.buf[:0], n.want, func(i *platform.NetworkInterface) bool { return n.filter.Selects(i.Name) })
-	if list != nil {
-		n.buf = list
-	}
-	if t.network.list = list; err != nil && len(list) == 0 {
-		t.network.list = nil // they are not gone
-	}
-	return err
-}
-
-// networkSeries counts each interface once in a scrape.
-func (s *Scraper) networkSeries(t *tick) []*series[networkCounts] {
-	if t.network.series == nil && t.network.list != nil {
-		t.network.series = make([]*series[networkCounts], 0, len(t.network.list))
-		c := &s.network.counters
-		c.begin()
-		for i := range t.network.list {
-			d := &t.network.list[i]
-			key, counts := keyOf(d), networkCountsOf(d)
-			if key.index != 0 { // which may not have been known when it came
-				c.rename(networkKey{name: d.Name}, key)
-			}
-			if !d.Got.Has(platform.NetworkCarrierChanges) { // which comes from elsewhere
-				counts[networkCarriers] = c.before(key)[networkCarriers]
-			}
-			t.network.series = append(t.network.series, c.update(key, t.Time, &counts))
-		}
-		c.end(t.Time)
-	}
-	return t.network.series
-}
-
-// networkMetric says what of an interface a metric counts.
-type networkMetric struct {
-	flows []networkFlow
-	// names are the attributes that tell the interface.
-	names []string
-}
-
-// networkFlow is a value of network.io.direction and what is counted in it.
-type networkFlow struct {
-	need platform.NetworkFields
-	attr emit.Attr
-	of   networkCounter
+	return n.take(t, list, err)
 }
 
 var (
 	received    = emit.Str("network.io.direction", "receive")
 	transmitted = emit.Str("network.io.direction", "transmit")
-
-	byName = []string{"network.interface.name"}
-
-	networkIO = networkMetric{[]networkFlow{
-		{platform.NetworkIO, received, networkBytesIn}, {platform.NetworkIO, transmitted, networkBytesOut},
-	}, byName}
-	networkPackets = networkMetric{[]networkFlow{
-		{platform.NetworkPackets, received, networkPacketsIn}, {platform.NetworkPackets, transmitted, networkPacketsOut},
-	}, []string{"system.device", "network.interface.name"}}
-	networkErrors = networkMetric{[]networkFlow{
-		{platform.NetworkErrors, received, networkErrorsIn}, {platform.NetworkErrors, transmitted, networkErrorsOut},
-	}, byName}
-	networkDropped = networkMetric{[]networkFlow{
-		{platform.NetworkDropIn, received, networkDropsIn}, {platform.NetworkDropOut, transmitted, networkDropsOut},
-	}, byName}
-	networkMulticast  = networkMetric{[]networkFlow{{need: platform.NetworkMulticast, of: networkMulticasts}}, byName}
-	networkCollisions = networkMetric{[]networkFlow{{need: platform.NetworkCollisions, of: networkCollided}}, byName}
-	networkCarrier    = networkMetric{[]networkFlow{{need: platform.NetworkCarrierChanges, of: networkCarriers}}, byName}
 )
 
-// record records what each interface has counted. In a sum over them those
-// count on that are gone, so that it does not fall.
-func (m *networkMetric) record(s *Scraper, to *emit.Points, t *tick) {
-	each := false
-	for _, name := range m.names {
-		each = each || to.Wants(name)
-	}
-	var any platform.NetworkFields
-	for i := range t.network.list {
-		any |= t.network.list[i].Got
-	}
-	for i, counted := range s.networkSeries(t) {
-		d := &t.network.list[i]
-		got := any // in a sum the last value stands for one that is not known
-		if each {
-			to.Since(counted.start)
-			got = d.Got
-		}
-		m.counted(to, d.Name, got, &counted.Total)
-	}
-	if gone := &s.network.counters.gone; !each && *gone != (networkCounts{}) {
-		m.counted(to, "", any, gone)
-	}
+// both are the two directions of what is counted.
+func both(needIn platform.NetworkFields, in int, needOut platform.NetworkFields, out int) []flow {
+	return []flow{{uint16(needIn), received, in}, {uint16(needOut), transmitted, out}}
 }
 
-func (m *networkMetric) counted(to *emit.Points, name string, got platform.NetworkFields, counts *networkCounts) {
-	for _, flow := range m.flows {
-		if !got.Has(flow.need) {
-			continue
-		}
-		attrs := [3]emit.Attr{flow.attr}
-		for i, key := range m.names {
-			attrs[1+i] = emit.Str(key, name)
-		}
-		to.Int(int64(counts[flow.of]), attrs[:1+len(m.names)]...)
-	}
+// oneWay is what is counted without a direction.
+func oneWay(need platform.NetworkFields, of int) []flow { return []flow{{need: uint16(need), of: of}} }
+
+const interfaceName = "network.interface.name"
+
+// countInterfaces counts interfaces, which are told by their names and by more
+// attributes.
+func countInterfaces(flows []flow, more ...string) func(*Scraper, *emit.Points, *tick) {
+	m := deviceMetric{names: append(more, interfaceName), flows: flows}
+	return func(s *Scraper, to *emit.Points, t *tick) { s.network.record(&m, to, t) }
 }
 
 // recordAddresses records a point for each address.

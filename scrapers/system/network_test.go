@@ -280,6 +280,11 @@ func TestNetworkChanges(t *testing.T) {
 	require.Error(t, err)
 	h.errs = nil
 	step("102 since 0s", []string{"wan 14 since 0s", "veth0 50 since 4m0s"}, nic{"wan", 2, 14}, nic{"veth0", 5, 50})
+
+	// What they have counted stays where none is left.
+	h.network.list = []platform.NetworkInterface{}
+	assert.Equal(t, []string{"system.network.multicast 102"}, scraped(t, sum, snapshot()))
+	assert.Empty(t, scraped(t, each, snapshot()))
 }
 
 // TestCarrierChangesUnknown: in a scrape that does not tell, they do not fall.
