@@ -39,7 +39,9 @@ var states = [platform.NumStates]struct {
 // recordProcessCount counts all processes, threads of the kernel too, whatever
 // the process scraper selects.
 func (s *Scraper) recordProcessCount(to *emit.Points, t *tick) {
-	if t.ProcessesErr != nil || t.Boot.IsZero() { // the table was not read
+	// The table was not read, or does not show everybody: a part of them would
+	// pass for all.
+	if t.ProcessesErr != nil || t.Boot.IsZero() || t.Hidden {
 		return
 	}
 	var count [platform.NumStates]int64

@@ -347,6 +347,11 @@ func TestProcessCount(t *testing.T) {
 	assert.Equal(t, []string{"system.process.count 3"},
 		scraped(t, s, count(platform.StateRunning, platform.StateUnknown, platform.StateZombie)))
 
+	// Of those that hidepid leaves the number would be that of another host.
+	hidden := count(platform.StateRunning)
+	hidden.Hidden = true
+	assert.Empty(t, scraped(t, s, hidden))
+
 	// A state that the platform does not always show has a point from when it
 	// is first seen.
 	s = scraperOn(t, platform.Linux, machine(), only("system.process.count", "enabled: true"))
