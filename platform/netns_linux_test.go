@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -200,5 +201,23 @@ func sendFrames(t testing.TB, index int32, count int) {
 	to := &unix.SockaddrLinklayer{Ifindex: int(index), Protocol: experimental, Halen: 6}
 	for range count {
 		require.NoError(t, unix.Sendto(fd, frame, 0, to))
+	}
+}
+
+// TestNetworkSandbox: where netlink is forbidden, in whichever way, the files
+// tell of the interfaces.
+func TestNetworkSandbox(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES, unix.EAFNOSUPPORT, unix.ENOSYS} {
+		require.NoError(t, forbidNetlink(errno, unix.SECCOMP_FILTER_FLAG_TSYNC))
+		_, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW, 0)
+		require.Equal(t, errno, err)
+		list, err := live(t).NetworkInterfaces(nil, NetworkUp, nil)
+		require.NoError(t, err, errno)
+		require.Len(t, list, 1, errno)
+		assert.Equal(t, "lo", list[0].Name)
+		assert.Equal(t, counted, list[0].Got&counted)
 	}
 }

@@ -613,7 +613,7 @@ func TestSandbox(t *testing.T) {
 	defer makeSockets(t, TCP, 3)()
 	for _, errno := range []unix.Errno{unix.EPERM, unix.EACCES, unix.EAFNOSUPPORT, unix.ENOSYS} {
 		onAnotherThread(func() {
-			if !assert.NoError(t, forbidNetlink(errno)) {
+			if !assert.NoError(t, forbidNetlink(errno, 0)) {
 				return
 			}
 			h := live(t)
@@ -635,9 +635,9 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
-// forbidNetlink makes the kernel answer an error to this thread when it wants a
-// socket of netlink.
-func forbidNetlink(errno unix.Errno) error {
+// forbidNetlink makes the kernel answer an error to this thread, by a flag to
+// all, when it wants a socket of netlink.
+func forbidNetlink(errno unix.Errno, flags uintptr) error {
 	const loadWord, ifEqual, ret = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, unix.BPF_RET | unix.BPF_K
 	domain := uint32(16) // the lower half of the first argument in struct seccomp_data
 	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
@@ -655,7 +655,10 @@ func forbidNetlink(errno unix.Errno) error {
 		return err
 	}
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&program)), 0, 0)
+	if _, _, err := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&program))); err != 0 {
+		return err
+	}
+	return nil
 }
 
 // BenchmarkSockets compares sock_diag(7) with the files of /proc, of counts
