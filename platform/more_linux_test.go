@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -140,7 +141,32 @@ func TestMore(t *testing.T) {
 	assert.Len(t, p.More.ThreadList, 2)
 }
 
-// Of our own process everything is got, by any user.
+// TestZombie: what it was stays, though the file that told has less now.
+func TestZombie(t *testing.T) {
+	tr := newTree(t)
+	app := fake{pid: 10, comm: "app", start: 100, argStart: 1, threads: 1}
+	dir := tr.process(app)
+	tr.write(dir+"status", treeStatus)
+	h := tr.open()
+	everything(t, h)
+	app.state, app.argStart = 'Z', 0
+	tr.stat(app)
+	dead := ""
+	for line := range strings.Lines(treeStatus) {
+		if !strings.HasPrefix(line, "Umask") && !strings.HasPrefix(line, "Vm") && !strings.HasPrefix(line, "Rss") && !strings.HasPrefix(line, "Huge") {
+			dead += line
+		}
+	}
+	tr.write(dir+"status", dead)
+	for range rotation { // in one of them all is asked for again
+		p := everything(t, h).Processes[0]
+		assert.True(t, p.Got.Has(FieldUmask|FieldSignals|FieldContextSwitches))
+		assert.EqualValues(t, 0o027, p.More.Umask)
+		assert.EqualValues(t, 150, p.More.Voluntary)
+		assert.Zero(t, p.Got&(FieldMemory|FieldResident|FieldSwap|FieldAffinity))
+	}
+}
+
 // TestWSL1: the first Windows Subsystem for Linux answers what it does not know
 // with nothing, which is not the same as none.
 func TestWSL1(t *testing.T) {
@@ -160,6 +186,7 @@ func TestWSL1(t *testing.T) {
 	}
 }
 
+// Of our own process everything is got, by any user.
 func TestLiveEverything(t *testing.T) {
 	l, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)

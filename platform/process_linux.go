@@ -340,12 +340,17 @@ func (h *Host) setStat(p *Process, stat *procfs.PIDStat) {
 	}
 	p.PPID = stat.PPID
 	p.State = state(stat.State)
-	// An exec moves the arguments. Where this user may not know their address
-	// the name tells, which is less: a program can also rename itself.
+	// An exec moves the arguments, and can make another owner of the process.
+	// Where this user may not know their address the name tells, which is
+	// less: a program can also rename itself. A process that is about to end
+	// has no address any more, and what it was stays.
 	c := &p.cache
-	exec := c.argStart != stat.ArgStart || stat.ArgStart == 0 && p.Name != name
-	if exec && p.State != StateZombie { // which has lost its arguments
-		c.argStart, c.steady, c.denied, c.absent = stat.ArgStart, c.steady&^execFields, 0, 0
+	exec := stat.ArgStart != 0 && stat.ArgStart != c.argStart || stat.ArgStart == 0 && p.Name != name
+	if p.State != StateZombie { // which has lost its arguments
+		c.argStart = stat.ArgStart
+		if exec {
+			c.steady, c.denied, c.absent = 0, 0, 0
+		}
 	}
 	p.CPU = ProcessCPUTimes{User: seconds(stat.UserTime), System: seconds(stat.SysTime)}
 	p.ChildrenCPU = ProcessCPUTimes{User: seconds(stat.ChildrenUserTime), System: seconds(stat.ChildrenSysTime)}

@@ -126,6 +126,20 @@ func TestExec(t *testing.T) {
 	assert.Equal(t, "/bin/app", p.Executable)
 	assert.Equal(t, "app", p.Command)
 
+	// One that is about to end has neither an address nor arguments, nor a
+	// program. What it was stays.
+	gone := exec
+	gone.argStart, gone.exe, gone.cmdline = 0, "", ""
+	tr.remove(dir + "exe")
+	tr.process(gone)
+	h.table.turn = 0 // not the turn of 10
+	for range 2 {
+		p = snap(t, h).Processes[0]
+		assert.True(t, p.Got.Has(FieldExecutable|FieldCommand))
+		assert.Equal(t, "/bin/app", p.Executable)
+		assert.Equal(t, "app", p.Command)
+	}
+
 	// Where the address may not be known, the name tells, else the rotation.
 	exec.argStart = 0
 	tr.process(exec)
@@ -140,6 +154,28 @@ func TestExec(t *testing.T) {
 	}
 	assert.NotZero(t, got["unseen"])
 	assert.Equal(t, rotation, got["other"]+got["unseen"])
+}
+
+// What starts a service first becomes its user, and then the service.
+func TestOwnerOfExec(t *testing.T) {
+	tr := newTree(t)
+	for _, argStart := range []uint64{0, 9} { // this user may not, or may, know the address
+		service := fake{pid: 10 + int(argStart), comm: "(start)", start: 1, argStart: argStart}
+		tr.process(service)
+		h := tr.open()
+		h.table.turn = 1 // not the turn of 10 or 19
+		read := func() *Process {
+			p := snap(t, h).Processes
+			return p[len(p)-1]
+		}
+		assert.Equal(t, "root", read().Owner)
+		service.uid = 1000
+		tr.process(service)
+		assert.Equal(t, "root", read().Owner, "not read yet")
+		service.comm, service.argStart = "service", 2*argStart
+		tr.process(service)
+		assert.Equal(t, "alice", read().Owner)
+	}
 }
 
 // A setuid without an exec is seen when the rotation comes round.

@@ -59,7 +59,7 @@ func (a *access) readOnce(dir int, name, buf []byte) ([]byte, unix.Errno) {
 // readFast is readOnce without telling the scheduler: a twentieth of the time
 // of a call that takes a microsecond, and a stall of the whole program by one
 // that blocks. So it is for those files of the kernel's own /proc that take no
-// lock which a process can hold (stat, statm, status, io, schedstat), and for
+// lock which a process can hold (stat, statm, status, schedstat), and for
 // no other file system.
 func (a *access) readFast(dir int, name, buf []byte) ([]byte, unix.Errno) {
 	a.calls++

@@ -125,8 +125,11 @@ func (h *Host) readStatm(p *Process, want Fields) (Fields, unix.Errno) {
 	return want, 0
 }
 
+// readIO is no readCounts: the kernel waits for an exec of the process
+// (do_io_accounting of fs/proc/base.c), and before Linux 5.8 that is as long as
+// the file system takes which the program is on.
 func (h *Host) readIO(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readCounts(h.table.file("io"))
+	b, errno := h.readSmall("io")
 	if errno != 0 {
 		return 0, errno
 	}
@@ -422,7 +425,10 @@ func (h *Host) readStatus(p *Process, want Fields) (Fields, unix.Errno) {
 				m.Users[i] = h.owners.name(st.UIDs[i])
 			}
 		}
-		m.GIDs, m.Umask, m.VPID = st.GIDs, st.Umask, st.VPID
+		m.GIDs, m.VPID = st.GIDs, st.VPID
+		if got.Has(FieldUmask) { // a zombie has none, but had one
+			m.Umask = st.Umask
+		}
 		if got.Has(FieldSupplementary) {
 			slices.Sort(st.Groups)
 			m.Supplementary = append(m.Supplementary[:0], st.Groups...)

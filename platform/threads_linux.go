@@ -204,7 +204,7 @@ func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Er
 		n[runDelay] = ns
 	}
 	if want.Has(FieldThreadIO) && *failedIO == 0 {
-		b, errno := h.readCounts(t.threadFile(th.ID, "io"))
+		b, errno := h.readOnce(t.at, t.threadFile(th.ID, "io"), t.buf[:])
 		var io procfs.PIDIO
 		if errno == 0 && procfs.IO(b, &io) != nil {
 			errno = errMalformed
