@@ -6,9 +6,9 @@
 //
 //	go run ./internal/recorded/record -name nas -pids 1,2,self > testdata/hosts/nas.txtar
 //
-// The names of the host and of its users, the machine ID, serial numbers,
-// addresses, also those of network cards, arguments and the paths of open files
-// are replaced by others.
+// The names of the host, of its users and control groups, the IDs of the machine
+// and of its boot, serial numbers, addresses, also those of network cards,
+// arguments and the paths of open files are replaced by others.
 package main
 
 import (

@@ -59,7 +59,31 @@ func (r *recorder) process(pid string) error {
 			r.seen(last.Data)
 		}
 	}
-	return errors.Join(r.descriptors(dir+"/fd"), r.each(dir+"/fdinfo", ""), r.each(dir+"/task", ofThread...))
+	return errors.Join(r.descriptors(dir+"/fd"), r.each(dir+"/fdinfo", ""), r.each(dir+"/task", ofThread...), r.sockets(dir))
+}
+
+// ofNetwork are the files with the sockets of a network namespace.
+var ofNetwork = []string{"tcp", "tcp6", "udp", "udp6", "unix"}
+
+// sockets adds those of the network namespace that a process is in. Most are in
+// that of the first process, whose files stand for theirs.
+func (r *recorder) sockets(dir string) error {
+	const first = "proc/1"
+	if dir == first {
+		return nil // they are among those of the host
+	}
+	link := recorded.File{Name: dir + "/net", Mode: fs.ModeSymlink, Target: "../1/net"}
+	own, err1 := os.Readlink(r.path(dir + "/ns/net"))
+	firsts, err2 := os.Readlink(r.path(first + "/ns/net"))
+	if target, err := os.Readlink(r.path(link.Name)); err == nil && target == link.Target || err1 == nil && err2 == nil && own == firsts {
+		r.files = append(r.files, link)
+		return nil
+	}
+	var errs []error
+	for _, name := range ofNetwork {
+		errs = append(errs, r.file(link.Name+"/"+name))
+	}
+	return errors.Join(errs...)
 }
 
 // each adds the files of a folder of numbers: those that are named by number,

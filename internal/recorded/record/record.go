@@ -43,7 +43,8 @@ var ofHost = []string{
 	"proc/pressure/cpu", "proc/pressure/memory", "proc/pressure/io",
 	"proc/diskstats", "proc/filesystems", "proc/1/mountinfo",
 	"proc/1/net/snmp", "proc/1/net/snmp6", "proc/sys/net/netfilter/nf_conntrack_count", "proc/sys/net/netfilter/nf_conntrack_max",
-	"proc/sys/kernel/hostname", "proc/sys/kernel/pid_max", "proc/sys/kernel/threads-max", "proc/sys/fs/file-nr",
+	"proc/sys/kernel/hostname", "proc/sys/kernel/osrelease", "proc/sys/kernel/random/boot_id",
+	"proc/sys/kernel/pid_max", "proc/sys/kernel/threads-max", "proc/sys/fs/file-nr",
 	"proc/1/net/tcp", "proc/1/net/tcp6", "proc/1/net/udp", "proc/1/net/udp6", "proc/1/net/unix", "proc/1/net/sockstat", "proc/1/net/sockstat6",
 	"etc/hostname", "etc/machine-id",
 }

@@ -113,6 +113,8 @@ pagesize: 4096
 fort-knox
 -- etc/machine-id --
 86a91de13f35414dbd3ad7d34b5c1b4e
+-- proc/sys/kernel/random/boot_id --
+d7f3f9a2-1111-4222-8333-444455556666
 -- etc/passwd --
 root:x:0:0:The boss:/root:/bin/bash
 nobody:x:65534:65534:nobody:/:/bin/false
@@ -149,6 +151,13 @@ pos:	0
 7 (tool) S
 -- proc/7/task/10/stat --
 10 (tool) S
+-- proc/7/cgroup --
+12:name=systemd:/user.slice/user-1001.slice/jane's tool.scope
+3:cpu,cpuacct:/docker/86a91de13f35414dbd3ad7d34b5c1b4e86a91de13f35414dbd3ad7d34b5c1b4e
+0::/system.slice/jane.service (deleted)
+-- proc/7/net/unix --
+Num       RefCount Protocol Flags    Type St Inode Path
+0: 00000002 00000000 00010000 0001 01    77 /home/jane/s
 -- proc/7/status --
 Name:	tool
 Uid:	1001	0	0	65534
@@ -190,6 +199,8 @@ Serial		: 0
 23 22 0:41 /folder1 /home/folder1/folder2/folder3 rw - nfs4 server:/export rw
 24 21 0:42 / /var/lib/folder1 rw - zfs folder4/folder1 rw
 25 21 0:5 / /dev/shm rw - tmpfs tmpfs rw
+-- proc/sys/kernel/random/boot_id --
+01234567-89ab-4def-8123-456789abcdef
 -- etc/hostname --
 m
 -- etc/machine-id --
@@ -205,6 +216,10 @@ Uid:	1001	0	0	65534
 /path/tool\0\
 arg1\0\
 arg2\0\
+-- proc/7/cgroup --
+12:name=systemd:/user.slice/folder5.slice/folder6.scope
+3:cpu,cpuacct:/docker/0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
+0::/system.slice/folder1.service (deleted)
 -- proc/7/environ ;escaped --
 HOME=value\0\
 -- proc/7/smaps --
@@ -224,6 +239,9 @@ pos:	0
 7 (tool) S
 -- proc/7/task/10/stat --
 10 (tool) S
+-- proc/7/net/unix --
+Num       RefCount Protocol Flags    Type St Inode Path
+0: 00000002 00000000 00010000 0001 01    77 /socket
 -- etc/passwd --
 root:x:0:0:::
 nobody:x:65534:65534:::
@@ -243,9 +261,39 @@ POWER_SUPPLY_TYPE=Battery
 	require.NoError(t, err)
 	text, err = host.Format()
 	require.NoError(t, err)
-	for _, own := range []string{"fort-knox", "86a91de1", "Joe Doe", "secret", "diary.txt", "31337", "3c:ec:ef"} {
+	for _, own := range []string{"fort-knox", "86a91de1", "d7f3f9a2", "jane's tool.scope", "jane.service", "Joe Doe", "secret", "diary.txt", "31337", "3c:ec:ef"} {
 		assert.Contains(t, string(text), own)
 	}
+}
+
+// Who is in the network namespace of the first process has its sockets.
+func TestRecordNamespaces(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "m.txtar")
+	require.NoError(t, os.WriteFile(file, []byte(`os: linux
+now: 2026-11-23T10:00:00Z
+pagesize: 4096
+-- proc/1/ns/ --
+net -> net:[1]
+-- proc/1/net/tcp --
+heading
+-- proc/7/ns/ --
+net -> net:[1]
+-- proc/7/net/tcp --
+heading
+-- proc/8/ns/ --
+net -> net:[2]
+-- proc/8/net/tcp --
+heading
+`), 0o600))
+	r := recorder{root: materialise(t, file), name: "m"}
+	host, err := r.record([]string{"1", "7", "8"})
+	require.NoError(t, err)
+	text, err := host.Format()
+	require.NoError(t, err)
+	assert.Contains(t, string(text), "-- proc/1/net/tcp --\nheading\n")
+	assert.Contains(t, string(text), "-- proc/7/ --\nnet -> ../1/net\n")
+	assert.Contains(t, string(text), "-- proc/8/net/tcp --\nheading\n")
+	assert.NotContains(t, string(text), "proc/7/net")
 }
 
 // TestRecordSensors: what measures something is recorded with its place, and

@@ -13,14 +13,18 @@ import (
 	"net/netip"
 	"os"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/hostscope/hostscope/internal/recorded"
 )
 
-// machineID stands for that of any machine.
-const machineID = "0123456789abcdef0123456789abcdef\n"
+// These stand for those of any machine, and of any boot.
+const (
+	machineID = "0123456789abcdef0123456789abcdef\n"
+	bootID    = "01234567-89ab-4def-8123-456789abcdef\n"
+)
 
 // scrub replaces what is private in a file. Doing it twice changes nothing. The
 // name of a network interface may have its address in it: enx….
@@ -30,6 +34,10 @@ func (r *recorder) scrub(name string, data []byte) []byte {
 		return []byte(r.name + "\n")
 	case "machine-id":
 		return []byte(machineID)
+	case "boot_id":
+		return []byte(bootID)
+	case "cgroup":
+		return r.cgroups(data)
 	case "cmdline":
 		return arguments(data)
 	case "environ":
@@ -199,10 +207,50 @@ func (r *recorder) folder(name string) string {
 		if n == "" || slices.Contains(publicFolders, n) {
 			continue
 		}
-		if r.folders[n] == "" {
-			r.folders[n] = fmt.Sprintf("folder%d", len(r.folders)+1)
+		names[i] = r.alias(n)
+	}
+	return strings.Join(names, "/")
+}
+
+// alias is what stands for a name, always the same.
+func (r *recorder) alias(name string) string {
+	if r.folders[name] == "" {
+		r.folders[name] = fmt.Sprintf("folder%d", len(r.folders)+1)
+	}
+	return r.folders[name]
+}
+
+// cgroups replaces the names of units, containers and other groups in
+// /proc/PID/cgroup, but not of what kind each is.
+func (r *recorder) cgroups(data []byte) []byte {
+	var out []byte
+	for line := range bytes.Lines(data) {
+		if f := strings.SplitN(string(line), ":", 3); len(f) == 3 {
+			line = fmt.Appendf(nil, "%s:%s:%s\n", f[0], f[1], r.group(strings.TrimSuffix(f[2], "\n")))
 		}
-		names[i] = r.folders[n]
+		out = append(out, line...)
+	}
+	return out
+}
+
+// containerID is what container engines name their groups by.
+var containerID = regexp.MustCompile(`[0-9a-f]{64}`)
+
+// group replaces the names in the path of a group.
+func (r *recorder) group(path string) string {
+	names := strings.Split(path, "/")
+	for i, name := range names {
+		name, kind := name, ""
+		if dot := strings.LastIndexByte(name, '.'); dot > 0 {
+			name, kind = name[:dot], name[dot:]
+		}
+		switch {
+		case containerID.MatchString(name):
+			name = containerID.ReplaceAllString(name, strings.Repeat("0123456789abcdef", 4))
+		case name != "" && !slices.Contains([]string{"docker", "init", "system", "user"}, name):
+			name = r.alias(name)
+		}
+		names[i] = name + kind
 	}
 	return strings.Join(names, "/")
 }
