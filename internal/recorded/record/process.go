@@ -72,16 +72,16 @@ func (r *recorder) sockets(dir string) error {
 	if dir == first {
 		return nil // they are among those of the host
 	}
-	link := recorded.File{Name: dir + "/net", Mode: fs.ModeSymlink, Target: "../1/net"}
-	own, err1 := os.Readlink(r.path(dir + "/ns/net"))
-	firsts, err2 := os.Readlink(r.path(first + "/ns/net"))
-	if target, err := os.Readlink(r.path(link.Name)); err == nil && target == link.Target || err1 == nil && err2 == nil && own == firsts {
-		r.files = append(r.files, link)
+	// Each namespace has files of its own, whichever process shows them.
+	own, err1 := os.Stat(r.path(dir + "/net/dev"))
+	firsts, err2 := os.Stat(r.path(first + "/net/dev"))
+	if err1 == nil && err2 == nil && os.SameFile(own, firsts) {
+		r.files = append(r.files, recorded.File{Name: dir + "/net", Mode: fs.ModeSymlink, Target: "../1/net"})
 		return nil
 	}
 	var errs []error
 	for _, name := range ofNetwork {
-		errs = append(errs, r.file(link.Name+"/"+name))
+		errs = append(errs, r.file(dir+"/net/"+name))
 	}
 	return errors.Join(errs...)
 }

@@ -272,16 +272,14 @@ func TestRecordNamespaces(t *testing.T) {
 	require.NoError(t, os.WriteFile(file, []byte(`os: linux
 now: 2026-11-23T10:00:00Z
 pagesize: 4096
--- proc/1/ns/ --
-net -> net:[1]
+-- proc/1/net/dev --
+devices
 -- proc/1/net/tcp --
 heading
--- proc/7/ns/ --
-net -> net:[1]
--- proc/7/net/tcp --
-heading
--- proc/8/ns/ --
-net -> net:[2]
+-- proc/7/ --
+net -> ../1/net
+-- proc/8/net/dev --
+devices
 -- proc/8/net/tcp --
 heading
 `), 0o600))

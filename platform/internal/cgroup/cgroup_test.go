@@ -26,7 +26,7 @@ func TestPath(t *testing.T) {
 		"1:name=systemd:/\n0::/a\n":                                                              "/a",
 		"1:name=systemd:/\n":                                                                     "/",
 		// Recorded on Linux 6.18.44, where nothing manages the second version.
-		"9:name=systemd:/\n8:pids:/\n4:memory:/process_api/67\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n": "/",
+		"9:name=systemd:/\n8:pids:/\n4:memory:/some/group\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n": "/",
 		"4:memory:/docker/1\n2:cpu,cpuacct:/docker/1\n":                                                  "",
 		"0::/gone.scope (deleted)\n":                                                                     "/gone.scope",
 		"0::/../../other\n":                                                                              "/../../other", // seen from another namespace
