@@ -536,6 +536,7 @@ func TestSocketOwners(t *testing.T) {
 		}}}
 		cfg := newDefaultConfig().(*Config)
 		require.NoError(t, confmap.NewFromStringMap(map[string]any{"scrapers": scrapers}).Unmarshal(cfg))
+		cfg.CollectionInterval = 24 * time.Hour // and so time for every process, however slow the machine is
 		require.NoError(t, confmap.Validate(cfg))
 		cfg.CollectionInterval = time.Hour // a part of which is the time for the descriptors of all
 		sink := new(consumertest.MetricsSink)

@@ -19,14 +19,6 @@ import (
 //go:embed metadata.yaml
 var metadataYAML []byte
 
-// batch is how many processes are handed over at once, so that the memory in
-// use does not grow with the host.
-const batch = 256
-
-// batchPoints ends a batch of fewer processes: the detail of some is more than
-// a backend takes at once.
-const batchPoints = 10_000
-
 // maxAttributes is room for the attributes of any point.
 const maxAttributes = 12
 
@@ -183,12 +175,16 @@ func (s *Scraper) Scrape(_ context.Context, snap *platform.Snapshot, consume fun
 		return fmt.Errorf("%q: fail, and of a process not even the identity can be read: %w", "on_access_denied", platform.ErrAccessDenied)
 	}
 	err := s.begin(snap)
-	for left := snap.Processes; len(left) > 0 && len(s.metrics) > 0; {
-		var md pmetric.Metrics
-		if md, left = s.batch(snap, left); md.ResourceMetrics().Len() > 0 && consume(md) != nil {
-			break
+	if len(s.metrics) == 0 {
+		return err
+	}
+	b := batches{left: len(snap.Processes)}
+	for _, p := range snap.Processes {
+		if b.left--; p.Selected && b.record(s, snap, p, consume) != nil {
+			return err
 		}
 	}
+	_ = b.flush(consume)
 	return err
 }
 
@@ -208,53 +204,6 @@ func (s *Scraper) begin(snap *platform.Snapshot) (err error) {
 func (s *Scraper) of(p *platform.Process) *sample {
 	s.sample.Process, s.sample.note = p, noteOf(p)
 	return &s.sample
-}
-
-// batch records the first processes of a list and gives the rest of it.
-func (s *Scraper) batch(snap *platform.Snapshot, left []*platform.Process) (pmetric.Metrics, []*platform.Process) {
-	md := pmetric.NewMetrics()
-	to := md.ResourceMetrics()
-	to.EnsureCapacity(min(batch, len(left)))
-	empty := false
-	for points := 0; len(left) > 0 && to.Len() < batch && points < batchPoints; {
-		p := left[0]
-		left = left[1:]
-		if p.Selected && s.has(p) {
-			n := s.record(to.AppendEmpty(), snap, p)
-			points += n
-			empty = empty || n == 0
-		}
-	}
-	if empty {
-		to.RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().At(0).Metrics().Len() == 0 })
-	}
-	return md, left
-}
-
-// has tells whether a process can have any value at all.
-func (s *Scraper) has(p *platform.Process) bool {
-	for i := range s.metrics {
-		if p.Got.Has(s.metrics[i].fields) {
-			return true
-		}
-	}
-	return false
-}
-
-// record tells how many points there are: of a metric that needs two scrapes
-// none at first.
-func (s *Scraper) record(rm pmetric.ResourceMetrics, snap *platform.Snapshot, p *platform.Process) (points int) {
-	sample := s.of(p)
-	s.describe(rm.Resource().Attributes(), sample)
-	resource := s.scope.Resource(rm, p.Created, snap.Time)
-	for i := range s.metrics {
-		if m := &s.metrics[i]; p.Got.Has(m.fields) {
-			m.points.Begin(resource)
-			m.record(m.points, sample)
-			points += m.points.End()
-		}
-	}
-	return points
 }
 
 // describe writes the resource attributes that are known.
