@@ -72,7 +72,8 @@ func TestMore(t *testing.T) {
 	tr.write(dir+"limits", "Limit                     Soft Limit           Hard Limit           Units     \nMax open files            1024                 unlimited            files     \n")
 	tr.write(dir+"environ", "PATH=/bin\x00SECRET=x\x00LANG=C\x00")
 	for id, n := range map[string]string{"10": "150", "11": "7", "12": "3"} {
-		tr.write(dir+"task/"+id+"/stat", id+" (t"+id+") S 1 2 3 0 -1 0 10 11 12 13 "+n+" 25 16 17 20 0 3 0 100 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 17 39 40 41 42 43 44 45 46 47 1 49 50 51 0\n")
+		start := map[string]string{"10": "100", "11": "100", "12": "250"}[id]
+		tr.write(dir+"task/"+id+"/stat", id+" (t"+id+") S 1 2 3 0 -1 0 10 11 12 13 "+n+" 25 16 17 20 0 3 0 "+start+" 23 24 25 26 27 28 29 30 31 32 33 34 35 36 37 17 39 40 41 42 43 44 45 46 47 1 49 50 51 0\n")
 		tr.write(dir+"task/"+id+"/status", "Name:\tx\nvoluntary_ctxt_switches:\t"+n+"\nnonvoluntary_ctxt_switches:\t1\n")
 		tr.write(dir+"task/"+id+"/schedstat", "1 "+n+"000000000 1\n")
 		tr.write(dir+"task/"+id+"/io", "rchar: 1\nwchar: 2\nsyscr: 3\nsyscw: 4\nread_bytes: "+n+"\nwrite_bytes: 4096\ncancelled_write_bytes: 0\n")
@@ -116,9 +117,9 @@ func TestMore(t *testing.T) {
 	assert.Equal(t, 3, m.EnvironmentCount)
 	threads := FieldThreadList | FieldThreadSwitches | FieldThreadIO
 	assert.Equal(t, []Thread{
-		{ID: 10, Got: threads, Name: "t10", Start: 100, CPU: ProcessCPUTimes{1.5, 0.25}, MinorFaults: 10, MajorFaults: 12, Voluntary: 150, Involuntary: 1, ReadBytes: 150, WriteBytes: 4096},
-		{ID: 11, Got: threads, Name: "t11", Start: 100, CPU: ProcessCPUTimes{0.07, 0.25}, MinorFaults: 10, MajorFaults: 12, Voluntary: 7, Involuntary: 1, ReadBytes: 7, WriteBytes: 4096},
-		{ID: 12, Got: threads, Name: "t12", Start: 100, CPU: ProcessCPUTimes{0.03, 0.25}, MinorFaults: 10, MajorFaults: 12, Voluntary: 3, Involuntary: 1, ReadBytes: 3, WriteBytes: 4096},
+		{ID: 10, Got: threads, Name: "t10", Start: 100, Created: bootTime.Add(time.Second), CPU: ProcessCPUTimes{1.5, 0.25}, MinorFaults: 10, MajorFaults: 12, Voluntary: 150, Involuntary: 1, ReadBytes: 150, WriteBytes: 4096},
+		{ID: 11, Got: threads, Name: "t11", Start: 100, Created: bootTime.Add(time.Second), CPU: ProcessCPUTimes{0.07, 0.25}, MinorFaults: 10, MajorFaults: 12, Voluntary: 7, Involuntary: 1, ReadBytes: 7, WriteBytes: 4096},
+		{ID: 12, Got: threads, Name: "t12", Start: 250, Created: bootTime.Add(2500 * time.Millisecond), CPU: ProcessCPUTimes{0.03, 0.25}, MinorFaults: 10, MajorFaults: 12, Voluntary: 3, Involuntary: 1, ReadBytes: 3, WriteBytes: 4096},
 	}, m.ThreadList)
 	first := Mapping{
 		Start: 0x400000, End: 0x500000, Offset: 0x1000, Permissions: [4]byte{'r', '-', 'x', 'p'}, Device: Device{0xfd, 2}, Inode: 173521, Name: "/usr/bin/app (deleted)",

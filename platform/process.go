@@ -241,9 +241,10 @@ type EnvVar struct{ Name, Value string }
 // is outside Got.
 type Thread struct {
 	ID                       int32
-	Got                      Fields // of FieldThreadList, FieldThreadSwitches, FieldThreadIO
-	Name                     string // valid UTF-8
-	Start                    uint64 // as ID.Start
+	Got                      Fields    // of FieldThreadList, FieldThreadSwitches, FieldThreadIO
+	Name                     string    // valid UTF-8
+	Start                    uint64    // as ID.Start
+	Created                  time.Time // of it, as Process.Created
 	CPU                      ProcessCPUTimes
 	MinorFaults, MajorFaults uint64
 	Voluntary, Involuntary   uint64 // context switches

@@ -6,6 +6,7 @@ package platform
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -129,7 +130,7 @@ func (h *Host) readThreads(p *Process, want Fields, s *Snapshot) bool {
 			th.Name = list[i].Name // most often it is the same string again
 		}
 		th.ID = id
-		errno := h.readThread(&th, want, &failedIO)
+		errno := h.readThread(p, &th, want, &failedIO)
 		switch {
 		case errno == 0:
 			m.ThreadList = append(m.ThreadList, th)
@@ -157,7 +158,7 @@ func (h *Host) readThreads(p *Process, want Fields, s *Snapshot) bool {
 }
 
 // readThread reads one thread. What this user may not read is outside Got.
-func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Errno {
+func (h *Host) readThread(p *Process, th *Thread, want Fields, failedIO *unix.Errno) unix.Errno {
 	t := &h.table
 	var n counts
 	if want.Has(FieldThreadList) {
@@ -171,6 +172,7 @@ func (h *Host) readThread(th *Thread, want Fields, failedIO *unix.Errno) unix.Er
 		}
 		h.keep(&th.Name, stat.Comm)
 		th.Start = stat.Start
+		th.Created = p.Created.Add(time.Duration(stat.Start-p.Start) * (time.Second / ticksPerSecond))
 		th.CPU = ProcessCPUTimes{User: seconds(stat.UserTime), System: seconds(stat.SysTime)}
 		th.MinorFaults, th.MajorFaults = stat.MinorFaults, stat.MajorFaults
 		th.Got |= FieldThreadList

@@ -99,6 +99,7 @@ func compareThreads(c *check) {
 		want = append(want, platform.Thread{
 			ID: tid, Got: platform.FieldThreadList | platform.FieldThreadSwitches | platform.FieldThreadIO,
 			Name: th.Comm, Start: stat(c, th.Stat, 22),
+			Created:     c.before.Created.Add(time.Duration(stat(c, th.Stat, 22)-c.before.Start) * 10 * time.Millisecond),
 			CPU:         platform.ProcessCPUTimes{User: float64(stat(c, th.Stat, 14)) / 100, System: float64(stat(c, th.Stat, 15)) / 100},
 			MinorFaults: stat(c, th.Stat, 10), MajorFaults: stat(c, th.Stat, 12),
 			Voluntary: line(c, th.Status, "voluntary_ctxt_switches"), Involuntary: line(c, th.Status, "nonvoluntary_ctxt_switches"),

@@ -4,6 +4,8 @@
 package process
 
 import (
+	"time"
+
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/platform"
 )
@@ -11,7 +13,7 @@ import (
 const threadName = "process.thread.name"
 
 // The points of threads are of those alive: each is a series of its own, which
-// ends with the thread.
+// begins and ends with the thread. The next one can have its ID.
 var threadMetrics = []metric{
 	{name: "process.thread.count", fields: platform.FieldThreads, record: func(to *emit.Points, s *sample) {
 		to.Int(int64(s.Threads))
@@ -52,9 +54,11 @@ func threadMetric(name string, field platform.Fields, record func(*emit.Points, 
 					continue
 				}
 				var comm string
+				var created time.Time
 				if t.Got.Has(platform.FieldThreadList) {
-					comm = t.Name
+					comm, created = t.Name, t.Created
 				}
+				to.Since(created)
 				record(to, t, emit.Int("process.thread.id", int64(t.ID)), emit.Str(threadName, comm))
 			}
 		},

@@ -501,6 +501,24 @@ func TestStatus(t *testing.T) {
 	}
 }
 
+// The counters of a thread begin with it; where its start is not known, with
+// the process.
+func TestThreadsBegin(t *testing.T) {
+	p := rich()
+	p.More.ThreadList[0].Created = p.Created.Add(time.Hour)
+	p.More.ThreadList[1].Created = p.Created.Add(2 * time.Hour) // of before
+	began := map[int64]time.Duration{}
+	s := newScraper(t, only(t, "process.thread.context_switches"))
+	require.NoError(t, s.Scrape(t.Context(), snapshot(p), func(md pmetric.Metrics) error {
+		for _, point := range md.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().All() {
+			id, _ := point.Attributes().Get("process.thread.id")
+			began[id.Int()] = point.StartTimestamp().AsTime().Sub(p.Created)
+		}
+		return nil
+	}))
+	assert.Equal(t, map[int64]time.Duration{100: time.Hour, 101: 0}, began)
+}
+
 func TestStates(t *testing.T) {
 	for i, want := range strings.Fields("unknown running sleeping disk_sleep defunct stopped tracing_stop dead wake_kill waking parked idle locked waiting suspended") {
 		p := rich()
