@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
@@ -84,9 +85,13 @@ func (s *scrape) take(pids ...int32) {
 		for _, rm := range md.ResourceMetrics().All() {
 			resource := rm.Resource().Attributes().AsRaw()
 			pid := int32(resource["process.pid"].(int64))
-			s.resources[pid] = resource
-			values := map[string]float64{}
-			s.values[pid] = values
+			values := s.values[pid]
+			if values == nil {
+				values = map[string]float64{}
+			} else { // one of many points, in several batches
+				assert.Equal(s.t, s.resources[pid], resource)
+			}
+			s.resources[pid], s.values[pid] = resource, values
 			for _, sm := range rm.ScopeMetrics().All() {
 				for _, m := range sm.Metrics().All() {
 					points := m.Gauge().DataPoints
