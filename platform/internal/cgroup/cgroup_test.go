@@ -27,13 +27,13 @@ func TestPath(t *testing.T) {
 		"1:name=systemd:/\n":                                                                     "/",
 		// Recorded on Linux 6.18.44, where nothing manages the second version.
 		"9:name=systemd:/\n8:pids:/\n4:memory:/some/group\n3:cpuset:/\n2:cpuacct:/\n1:cpu:/\n0::/\n": "/",
-		"4:memory:/docker/1\n2:cpu,cpuacct:/docker/1\n":                                                  "",
-		"0::/gone.scope (deleted)\n":                                                                     "/gone.scope",
-		"0::/../../other\n":                                                                              "/../../other", // seen from another namespace
-		"10:x:/0::/no\n":                                                                                 "",
-		"0:x:/no\nname=systemd:/no\n0:/no\n:::\ngarbage\n\n":                                             "",
-		"0::\n1:name=systemd:\n":                                                                         "",
-		"1:name=systemd2:/no\n":                                                                          "",
+		"4:memory:/docker/1\n2:cpu,cpuacct:/docker/1\n":                                              "",
+		"0::/gone.scope (deleted)\n":                                                                 "/gone.scope",
+		"0::/../../other\n":                                                                          "/../../other", // seen from another namespace
+		"10:x:/0::/no\n":                                                                             "",
+		"0:x:/no\nname=systemd:/no\n0:/no\n:::\ngarbage\n\n":                                         "",
+		"0::\n1:name=systemd:\n":                                                                     "",
+		"1:name=systemd2:/no\n":                                                                      "",
 	} {
 		assert.Equal(t, want, string(Path([]byte(in))), "%q", in)
 	}
