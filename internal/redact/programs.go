@@ -84,6 +84,8 @@ func init() {
 		"kubectl":        {words: map[string]want{"generic": {assign: true}}}, // create secret generic
 		"nmcli wpa_cli":  {words: map[string]want{"password": next, "psk": next}},
 		"wpa_passphrase": {first: want{hide: '*', skip: 1, bare: true}},
+		"isql":           {first: want{hide: '*', skip: 2, bare: true}},
+		"mc mcli":        {words: map[string]want{"set": {hide: '*', skip: 2, bare: true, rest: true}}}, // alias set
 		"mosquitto_pub mosquitto_sub mosquitto_rr ipmitool": {letters: letters("P*")},
 		"zip unzip zipcloak": {letters: letters("P*"), flags: "0123456789AaBbCcDdEeFfGgHhIiJjKkLlMmNnOopQqRrSsTtUuVvWwXxYyZz@:^"},
 		"7z 7za 7zr":         {letters: letters("p*"), glued: true},
