@@ -45,7 +45,9 @@ type control struct {
 	doing func(*request, *platform.Host, *platform.Handle, action, *api.Outcome) (platform.Guarantee, error)
 	// patience is how long reads may take, in nanoseconds.
 	patience atomic.Int64
-	maxPage  int // tests have less
+	// late tells when a read is left behind; tests tell so themselves.
+	late    func(time.Duration) <-chan time.Time
+	maxPage int // tests have less
 
 	host     component.Host
 	policy   *policy.Policy
@@ -82,7 +84,7 @@ func newExtension(set extension.Settings, cfg *Config) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do, maxPage: maxPage}
+	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do, late: time.After, maxPage: maxPage}
 	c.patience.Store(int64(patience))
 	return c, nil
 }

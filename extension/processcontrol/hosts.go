@@ -195,11 +195,9 @@ func (q *request) lend(l *lane, do func(q *request, h *platform.Host) (any, erro
 		}()
 		answer, err = do(&copied, h)
 	}()
-	timer := time.NewTimer(limit + limit/4) // most reads look at the context
-	defer timer.Stop()
 	select {
 	case <-done:
-	case <-timer.C:
+	case <-q.late(limit + limit/4): // most reads look at the context
 		gone = e.pid.Load()
 		q.hosts.count(gone, 1)
 		if e.state.CompareAndSwap(underWay, leftBehind) {

@@ -23,11 +23,13 @@ import (
 func TestKernelDoesNotAnswer(t *testing.T) {
 	s := newServer(t, strings.Replace(everything, "rules:", `rules:
   - {name: by-command, effect: deny, actions: [suspend], targets: {command: ["*"]}}`, 1), nil)
-	answer := make(chan struct{})
+	answer, late := make(chan struct{}), make(chan time.Time)
 	once := sync.OnceFunc(func() { close(answer) })
 	var hangs atomic.Bool
+	s.late = func(time.Duration) <-chan time.Time { return late }
 	s.step = func(step string) {
 		if step == "read" && hangs.Load() {
+			late <- time.Now()
 			<-answer
 		}
 	}
@@ -41,9 +43,7 @@ func TestKernelDoesNotAnswer(t *testing.T) {
 	hangs.Store(true)
 	at := "/v1/processes/" + ref
 
-	s.patience.Store(int64(20 * time.Millisecond))
 	s.refused(api.TimeoutExpired, "GET", at+"?fields=cmdline", "") // the policy looks at arguments
-	s.patience.Store(int64(time.Minute))
 	assert.Len(t, s.hosts.left, 1)
 	// What can hang is left out, of the process and of the decision, which
 	// denies what it does not know.
@@ -99,15 +99,15 @@ func TestShutdownWhileTheKernelDoesNotAnswer(t *testing.T) {
 func TestGivenUpIsNotDone(t *testing.T) {
 	s := start(t, everything, nil)
 	cmd, ref := s.sleeper()
-	answer := make(chan struct{})
+	answer, late := make(chan struct{}), make(chan time.Time)
+	s.late = func(time.Duration) <-chan time.Time { return late }
 	s.step = func(step string) {
 		if step == "intent" {
+			late <- time.Now()
 			<-answer
 		}
 	}
-	s.patience.Store(int64(20 * time.Millisecond))
 	s.refused(api.TimeoutExpired, "POST", "/v1/processes/"+ref+"/kill", "")
-	s.patience.Store(int64(patience))
 	close(answer)
 	require.Eventually(t, func() bool { return len(s.entries()) == 2 }, 10*time.Second, time.Millisecond)
 	assert.Equal(t, "failed", s.entries()[1].Outcome)

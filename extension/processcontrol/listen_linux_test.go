@@ -402,7 +402,7 @@ func TestShutdown(t *testing.T) {
 			done <- answer{status, body}
 		}()
 	}
-	require.Eventually(t, func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == 254 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, s.free(254), 10*time.Second, time.Millisecond)
 	metadatatest.AssertEqualProcessControlWaits(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 2}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	stopped := make(chan error)
 	go func() { stopped <- s.Shutdown(context.Background()) }()

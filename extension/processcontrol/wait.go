@@ -77,13 +77,13 @@ func (q *request) waitTarget(h *platform.Host, text string) (*platform.Handle, e
 // begin takes slots for those that are waited for. The context ends with the
 // time, with the caller and with us; q.over tells which it was.
 func (q *request) begin(n int, wait time.Duration) (context.Context, func(), error) {
+	q.deadline(wait)
 	if !q.waits.take(n) {
 		return nil, nil, limited("too many processes are waited for", time.Second)
 	}
 	q.telemetry.ProcessControlWaits.Add(q.ctx, int64(n))
 	ctx, cancel := context.WithTimeout(q.ctx, wait)
 	stop := context.AfterFunc(q.stopping, cancel)
-	q.deadline(wait)
 	return ctx, func() {
 		stop()
 		cancel()

@@ -5,6 +5,7 @@ package processcontrol
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -24,15 +25,27 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
-// leaver starts a child that exits with 7 when told to, and its reference.
-func (s *server) leaver() (*exec.Cmd, string, func()) {
-	s.t.Helper()
+// leaver starts a child that exits with 7 when told to.
+func leaver(t *testing.T) (*exec.Cmd, func()) {
+	t.Helper()
 	cmd := exec.Command("sh", "-c", "read x; exit 7")
 	in, err := cmd.StdinPipe()
-	require.NoError(s.t, err)
-	require.NoError(s.t, cmd.Start())
-	s.t.Cleanup(func() { pidtest.End(cmd) })
-	return cmd, s.ref(cmd.Process.Pid), func() { _ = in.Close() }
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { pidtest.End(cmd) })
+	return cmd, func() { _ = in.Close() }
+}
+
+// leaver has its reference as well.
+func (s *server) leaver() (*exec.Cmd, string, func()) {
+	s.t.Helper()
+	cmd, leave := leaver(s.t)
+	return cmd, s.ref(cmd.Process.Pid), leave
+}
+
+// free tells whether so many may still wait.
+func (s *server) free(n int) func() bool {
+	return func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == n }
 }
 
 func TestWaitOne(t *testing.T) {
@@ -133,34 +146,72 @@ func TestWaitMany(t *testing.T) {
 
 // As many as are configured may wait, and no more; a wait ends with its caller.
 func TestWaitLimits(t *testing.T) {
-	s := start(t, everything, func(c *Config, _ *statusHost) {
-		c.Wait.MaxConcurrent = 2
-		c.ServerConfig.ReadTimeout, c.ServerConfig.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
-	})
+	s := start(t, everything, func(c *Config, _ *statusHost) { c.Wait.MaxConcurrent = 2 })
 	_, ref, leave := s.leaver()
 	at := "/v1/processes/" + ref + "/wait"
-	free := func(n int) func() bool {
-		return func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == n }
-	}
 	var wg sync.WaitGroup
-	wg.Go(func() { // for longer than the server waits to read or write
+	wg.Go(func() {
 		status, body := s.do("POST", at, "")
 		assert.Equal(t, 200, status, "%s", body)
 	})
-	require.Eventually(t, free(1), 10*time.Second, time.Millisecond)
+	require.Eventually(t, s.free(1), 10*time.Second, time.Millisecond)
 	s.refused(api.RateLimited, "POST", "/v1/wait", fmt.Sprintf(`{"refs":[%q,"self"]}`, ref))
-	req, err := http.NewRequestWithContext(t.Context(), "POST", s.url+at, nil)
+	ctx, leaves := context.WithCancel(t.Context())
+	req, err := http.NewRequestWithContext(ctx, "POST", s.url+at, nil)
 	require.NoError(t, err)
 	client := socketClient(s.cfg.ServerConfig.NetAddr.Endpoint)
-	client.Timeout = 30 * time.Millisecond
-	_, err = client.Do(req)
-	assert.ErrorContains(t, err, "Timeout")
-	client.CloseIdleConnections()
-	require.Eventually(t, free(1), 10*time.Second, time.Millisecond, "the caller has gone")
-	time.Sleep(150 * time.Millisecond)
+	wg.Go(func() {
+		_, err := client.Do(req)
+		assert.ErrorIs(t, err, context.Canceled)
+	})
+	require.Eventually(t, s.free(0), 10*time.Second, time.Millisecond)
+	leaves()
+	require.Eventually(t, s.free(1), 10*time.Second, time.Millisecond, "the caller has gone")
 	leave()
 	wg.Wait()
-	require.Eventually(t, free(2), 10*time.Second, time.Millisecond)
+	require.Eventually(t, s.free(2), 10*time.Second, time.Millisecond)
+}
+
+// A wait may be longer than the server else waits to read or to write.
+func TestWaitOutlastsTimeouts(t *testing.T) {
+	cmd, leave := leaver(t)
+	h, err := platform.Open(platform.Root{}, platform.Machine{})
+	require.NoError(t, err)
+	defer h.Close()
+	p, err := h.OpenPID(int32(cmd.Process.Pid))
+	require.NoError(t, err)
+	defer p.Close()
+	wait := func(timeout time.Duration) (waited bool) {
+		s := start(t, everything, func(c *Config, _ *statusHost) {
+			c.ServerConfig.ReadTimeout, c.ServerConfig.WriteTimeout = timeout, timeout
+		})
+		req, err := newRequest("POST", s.url+"/v1/processes/"+p.Token().String()+"/wait", "")
+		require.NoError(t, err)
+		answer := make(chan string, 1)
+		go func() {
+			resp, err := s.client.Do(req)
+			if err != nil {
+				answer <- err.Error()
+				return
+			}
+			_ = resp.Body.Close()
+			answer <- resp.Status
+		}()
+		for !s.free(s.cfg.Wait.MaxConcurrent - 1)() {
+			select {
+			case <-answer:
+				return false
+			case <-time.After(time.Millisecond):
+			}
+		}
+		time.Sleep(3 * timeout)
+		leave()
+		assert.Equal(t, "200 OK", <-answer)
+		return true
+	}
+	// A busy machine may be too slow for the first timeouts to read the request.
+	for timeout := 50 * time.Millisecond; !wait(timeout); timeout *= 2 {
+	}
 }
 
 // As many as may wait by default do so at the same time.
@@ -183,7 +234,7 @@ func TestManyWait(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == 0 }, 30*time.Second, time.Millisecond)
+	require.Eventually(t, s.free(0), 30*time.Second, time.Millisecond)
 	s.refused(api.RateLimited, "POST", "/v1/processes/"+ref+"/wait", "")
 	get[api.Process](s, "/v1/processes/"+ref) // who waits is in nobody's way
 	leave()
@@ -203,7 +254,7 @@ func TestReuseWhileWaiting(t *testing.T) {
 				done <- status
 			}()
 		}
-		require.Eventually(t, func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == 254 }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, s.free(254), 10*time.Second, time.Millisecond)
 		pidtest.End(victim)
 		newcomer := pidtest.StartAs(t, victim.Process.Pid)
 		assert.Equal(t, 200, <-done)

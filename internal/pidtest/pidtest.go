@@ -9,10 +9,13 @@ package pidtest
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -29,15 +32,23 @@ const insideEnv = "HOSTSCOPE_TEST_NAMESPACED"
 func Namespaced(t *testing.T, body func(t *testing.T)) {
 	if os.Getenv(insideEnv) == t.Name() {
 		require.NoError(t, unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""))
-		require.NoError(t, unix.Mount("proc", "/proc", "proc", 0, ""))
+		err := unix.Mount("proc", "/proc", "proc", 0, "")
+		if errors.Is(err, fs.ErrPermission) { // in a container, of whose /proc parts are covered
+			t.Skip("not permitted to mount /proc")
+		}
+		require.NoError(t, err)
+		startThreads()
 		body(t)
 		return
 	}
 	run := func(t *testing.T, attr *syscall.SysProcAttr) {
 		name, _, _ := strings.Cut(t.Name(), "/")
 		out, err := Again(t, name, attr, insideEnv+"="+name)
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
+		if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.ENOSPC) {
 			t.Skip("this user may not have namespaces: ", err)
+		}
+		if strings.Contains(string(out), "\n--- SKIP: "+name) {
+			t.Skip(string(out))
 		}
 		assert.NoError(t, err, "%s", out)
 	}
@@ -59,6 +70,23 @@ func Namespaced(t *testing.T, body func(t *testing.T)) {
 	})
 }
 
+// startThreads has the runtime start more threads than a test needs, which stay.
+// One that it started later could take the very PID that is to be given again.
+func startThreads() {
+	var all, ended sync.WaitGroup
+	const many = 64
+	all.Add(many)
+	for range many {
+		ended.Go(func() {
+			runtime.LockOSThread() // each has one to itself, until all have
+			defer runtime.UnlockOSThread()
+			all.Done()
+			all.Wait()
+		})
+	}
+	ended.Wait()
+}
+
 // Again runs one test of this program in a process of its own.
 func Again(t *testing.T, name string, attr *syscall.SysProcAttr, env ...string) ([]byte, error) {
 	pattern := "^" + strings.ReplaceAll(name, "/", "$/^") + "$"
@@ -74,6 +102,17 @@ func AsUser(t *testing.T, uid uint32, env ...string) {
 	t.Helper()
 	out, err := Again(t, t.Name(), &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}, append(env, insideEnv+"=")...)
 	assert.NoError(t, err, "%s", out)
+}
+
+// Needs skips a test that takes a capability which we do not have: root in a
+// container has few.
+func Needs(t testing.TB, capability int) {
+	t.Helper()
+	have := [2]unix.CapUserData{}
+	require.NoError(t, unix.Capget(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &have[0]))
+	if have[capability/32].Effective&(1<<(capability%32)) == 0 {
+		t.Skipf("needs capability %d of capabilities(7)", capability)
+	}
 }
 
 // Sleeper starts a child that does nothing.
@@ -102,7 +141,7 @@ func StartAs(t testing.TB, pid int) *exec.Cmd {
 			t.Cleanup(func() { End(cmd) })
 			return cmd
 		}
-		End(cmd) // a thread of ours was faster
+		End(cmd) // another one was faster
 	}
 	require.Fail(t, "the PID is not given again", "%d", pid)
 	return nil
