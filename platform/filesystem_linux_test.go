@@ -445,6 +445,10 @@ func TestMountTree(t *testing.T) {
 // what it lists we do, with the same numbers.
 func TestLiveDf(t *testing.T) {
 	df := tool(t, "df", "-B1", "--output=size,used,avail,itotal,iused,iavail,pcent,fstype,target")
+	first, err := os.Readlink("/proc/1/ns/mnt") // which is not shown to everybody
+	if own, _ := os.Readlink("/proc/self/ns/mnt"); err == nil && first != own {
+		t.Skip("df has another mount table than the first process")
+	}
 	h := live(t)
 	all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
 	require.NoError(t, err)

@@ -620,6 +620,8 @@ def descriptors():
     counter = os.eventfd(0)
     os.write(counter, struct.pack("Q", (1 << 64) - 2))
     say("eventfd", counter, pending=(1 << 64) - 2)
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     say("file", os.dup2(0, 300), cloexec=False)
     out.pop()
     os.close(300)
