@@ -90,6 +90,7 @@ func publicCopy(t *testing.T, program string) string {
 	require.NoError(t, os.Chmod(dir, 0o755))
 	public := filepath.Join(dir, filepath.Base(program))
 	require.NoError(t, os.WriteFile(public, content, 0o755))
+	require.NoError(t, os.Chmod(public, 0o755)) // whatever the umask is
 	return public
 }
 
