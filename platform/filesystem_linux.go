@@ -244,6 +244,7 @@ func (h *Host) newSpace(key, path string, on *mount) *space {
 		return s
 	}
 	expected := &mount{major: on.major, minor: on.minor}
+	expected.Type = on.Type
 	s.run = func() { s.stat, s.err = s.statfs(expected) }
 	return s
 }
@@ -308,7 +309,8 @@ func (s *space) pathOf(fd int) string {
 
 // statfs is statfs(2), or fs.ErrNotExist where the path is not that mount:
 // below a root that is bound without what is mounted in it, and in another
-// mount namespace, the folder is there, and on another filesystem.
+// mount namespace, the folder is there, and on another filesystem, or something
+// else is mounted on it.
 func (s *space) statfs(on *mount) (Statfs, error) {
 	if on != nil {
 		var st unix.Statx_t
@@ -317,8 +319,8 @@ func (s *space) statfs(on *mount) (Statfs, error) {
 		if s.statx(unix.AT_FDCWD, append([]byte(s.path), 0), flags, 0, &st) == 0 {
 			const root = unix.STATX_ATTR_MOUNT_ROOT // since Linux 5.8
 			beside := st.Attributes_mask&root != 0 && st.Attributes&root == 0
-			// Filesystems without a device, Btrfs among them, may show others.
-			other := on.major != 0 && (st.Dev_major != on.major || st.Dev_minor != on.minor)
+			// Btrfs shows a device of its own for each subvolume (btrfs_getattr).
+			other := on.Type != "btrfs" && (st.Dev_major != on.major || st.Dev_minor != on.minor)
 			if beside || other {
 				return Statfs{}, fileError(s.path, unix.ENOENT)
 			}

@@ -409,12 +409,17 @@ func hang(t *testing.T, tr tree) {
 		assert.Equal(t, want, all)
 		assert.Len(t, h.mounts.remote.stuck, 1, "one thread, however often")
 	}
+	require.NoError(t, unix.Mount("none", fine, "tmpfs", 0, "size=2M"))
+	all, err := read()
+	assert.ErrorIs(t, err, ErrTimeoutExpired)
+	assert.Empty(t, all, "what covers it here is not what the host has")
+	require.NoError(t, unix.Unmount(fine, 0))
 	require.NoError(t, h.Close(), "it does not wait")
 
 	// The server goes: what was left behind comes back.
 	require.NoError(t, server.Close())
 	h = tr.open()
-	all, err := read()
+	all, err = read()
 	assert.ErrorContains(t, err, "/srv/hung: transport endpoint is not connected")
 	assert.Equal(t, want, all)
 }
