@@ -206,8 +206,10 @@ func (p *Policy) protected(t *Target) string {
 	return ""
 }
 
+// isUser: root is user 0, whatever /etc/passwd calls him, and where there is
+// none, as in many a container.
 func isUser(users []string, uid uint32, name string) bool {
-	return slices.Contains(users, name) || slices.Contains(users, strconv.FormatUint(uint64(uid), 10))
+	return slices.Contains(users, name) || slices.Contains(users, strconv.FormatUint(uint64(uid), 10)) || uid == 0 && slices.Contains(users, "root")
 }
 
 func matchAny(globs []glob, s string) bool {

@@ -410,3 +410,25 @@ func FuzzParse(f *testing.F) {
 		assert.False(t, p.Decide(&Caller{}, worker(nil), Ask{Action: Kill}).Allowed)
 	})
 }
+
+// Root is user 0 also where /etc/passwd says nothing of him, or something else.
+func TestRootIsUser0(t *testing.T) {
+	p := parse(t, `
+version: 1
+principals: {ops: {unix_uid: [0]}}
+rules:
+  - {name: all, principals: [ops], actions: ["*"], targets: {executable: ["/**"]}}
+  - {name: not, effect: deny, actions: [read.environ], targets: {user: [root]}}
+`)
+	for _, name := range []string{"0", "toor", "root"} {
+		for i := range 3 { // the real, effective and saved user
+			target := worker(func(t *Target) { t.UIDs[i], t.Users[i] = 0, name })
+			d := p.Decide(root, target, Ask{Action: Kill})
+			assert.True(t, d.Protected, "%s %d", name, i)
+			assert.Equal(t, "its user is protected: "+name, d.Reason)
+		}
+		target := worker(func(t *Target) { t.UIDs[0], t.Users[0] = 0, name })
+		assert.Equal(t, "not", p.Decide(root, target, Ask{Action: ReadEnviron}).Rule)
+	}
+	assert.True(t, p.Decide(root, worker(nil), Ask{Action: Kill}).Allowed)
+}
