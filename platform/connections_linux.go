@@ -19,7 +19,11 @@ import (
 type sockets struct {
 	namespaces map[uint64]map[uint64]Connection
 	seen       map[uint64]bool
+	only       map[uint64]bool // those that are kept of a namespace; nil: all
 }
+
+// keeps tells whether a socket is one that is looked for.
+func (s *sockets) keeps(inode uint64) bool { return s.only == nil || s.only[inode] }
 
 // readConnections finds the sockets among the descriptors of a process, each
 // once, under its lowest number. The folder of the process shows those of its
@@ -35,6 +39,15 @@ func (h *Host) readConnections(_ context.Context, p *Process, _ Fields) unix.Err
 	sockets := &h.table.sockets
 	clear(sockets.seen)
 	m.Connections = m.Connections[:0]
+	sockets.only = nil
+	if h.table.page.Size > 0 { // of one process: others can have millions
+		sockets.only = make(map[uint64]bool)
+		for i := range m.FDs {
+			if m.FDs[i].Type == FDSocket {
+				sockets.only[m.FDs[i].Inode] = true
+			}
+		}
+	}
 	var all map[uint64]Connection
 	for i := range m.FDs {
 		if m.FDs[i].Type != FDSocket || sockets.seen[m.FDs[i].Inode] {
@@ -79,8 +92,8 @@ func (h *Host) socketsOf() (map[uint64]Connection, unix.Errno) {
 		lines := &t.inet
 		lines.Reset()
 		lines.Order, lines.Each = binary.NativeEndian, func(s *procfs.InetSocket) {
-			if s.Inode == 0 {
-				return // TIME_WAIT, or not accepted yet: nobody's
+			if s.Inode == 0 || !t.sockets.keeps(s.Inode) {
+				return // 0 is TIME_WAIT, or not accepted yet: nobody's
 			}
 			c := inetConnection(file.transport, file.ipv6, s.State, s.Local, s.Peer)
 			if c.State != TCPListen {
@@ -101,6 +114,9 @@ func (h *Host) socketsOf() (map[uint64]Connection, unix.Errno) {
 	lines := &t.unix
 	lines.Reset()
 	lines.Each = func(s *procfs.UnixSocket) {
+		if !t.sockets.keeps(s.Inode) {
+			return
+		}
 		c := Connection{Transport: Unix, Type: socketType(s.Type)}
 		h.keep(&c.Path, s.Path)
 		// A path is printed as it is, and can look like another line. So no

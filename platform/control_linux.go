@@ -142,17 +142,16 @@ func (p *Handle) Terminate(ctx context.Context, grace time.Duration, kill func()
 	if err = kill(); err == nil {
 		second, err = p.Kill()
 	}
-	if errors.Is(err, ErrNoSuchProcess) { // just now, and without that
-		second, err = guarantee, nil
-	} else if err != nil {
+	needed := err == nil
+	if err != nil && !errors.Is(err, ErrNoSuchProcess) { // which has ended just now, and without that
 		return guarantee, false, nil, err
 	}
 	waiting, cancel = context.WithTimeout(ctx, killed)
 	defer cancel()
 	if exit, err = p.Wait(waiting, UntilExited); err != nil {
-		return max(guarantee, second), true, nil, err
+		return max(guarantee, second), needed, nil, err
 	}
-	return max(guarantee, second), true, &exit, nil
+	return max(guarantee, second), needed, &exit, nil
 }
 
 // killed is how long a process may take to end of SIGKILL: it can hang in a

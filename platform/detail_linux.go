@@ -9,6 +9,7 @@ import (
 	"math"
 	"runtime"
 	"slices"
+	"sort"
 	"strconv"
 	"time"
 
@@ -119,7 +120,7 @@ func (h *Host) readMappings(ctx context.Context, p *Process, want Fields) unix.E
 	m := p.More
 	if want.Has(FieldFootprint) && !want.Has(FieldMappingMemory) {
 		m.Footprint = Mapping{}
-		switch errno := h.smaps(ctx, "smaps_rollup", func(one *procfs.Mapping) { m.Footprint = memory(one) }); {
+		switch errno := h.smaps(ctx, "smaps_rollup", func(one *procfs.Mapping) bool { m.Footprint = memory(one); return true }); {
 		case errno == unix.ENOENT && h.exists(): // before Linux 4.14
 			want |= FieldMappingMemory
 		case errno != 0:
@@ -134,25 +135,43 @@ func (h *Host) readMappings(ctx context.Context, p *Process, want Fields) unix.E
 		name = "smaps"
 	}
 	var sum Mapping
+	page, size := &h.table.page, 0
+	var groups map[string]int
+	if page.Grouped {
+		groups = make(map[string]int)
+	}
 	list := m.Mappings
 	m.Mappings = m.Mappings[:0]
-	errno := h.smaps(ctx, name, func(raw *procfs.Mapping) {
+	errno := h.smaps(ctx, name, func(raw *procfs.Mapping) bool {
 		one := memory(raw)
-		one.Start, one.End, one.Offset, one.Permissions, one.Inode = raw.Start, raw.End, raw.Offset, raw.Permissions, raw.Inode
-		one.Device = Device{raw.Major, raw.Minor}
+		sum.add(&one)
+		if raw.Start < page.From {
+			return true
+		}
+		if page.Grouped {
+			if i, known := groups[string(raw.Name)]; known {
+				m.Mappings[i].add(&one)
+				m.Mappings[i].End += raw.End - raw.Start
+				return true
+			}
+		}
+		if page.full(size) {
+			h.table.cut |= FieldMappingList
+			return page.Grouped || want.Has(FieldFootprint) // which take them all
+		}
 		if i := len(m.Mappings); i < len(list) {
 			one.Name = list[i].Name // most often it is the same string again
 		}
 		h.keep(&one.Name, raw.Name)
+		if page.Grouped {
+			one.End, groups[one.Name] = raw.End-raw.Start, len(m.Mappings)
+		} else {
+			one.Start, one.End, one.Offset, one.Permissions, one.Inode = raw.Start, raw.End, raw.Offset, raw.Permissions, raw.Inode
+			one.Device = Device{raw.Major, raw.Minor}
+		}
 		m.Mappings = append(m.Mappings, one)
-		sum.SharedClean += one.SharedClean
-		sum.SharedDirty += one.SharedDirty
-		sum.PrivateClean += one.PrivateClean
-		sum.PrivateDirty += one.PrivateDirty
-		sum.PSS += one.PSS
-		sum.Referenced += one.Referenced
-		sum.Anonymous += one.Anonymous
-		sum.Swap += one.Swap
+		size += mappingSize + len(one.Name)
+		return true
 	})
 	if want.Has(FieldMappingMemory) {
 		m.Footprint = sum
@@ -167,18 +186,21 @@ func memory(m *procfs.Mapping) Mapping {
 	}
 }
 
-// smaps reads a file of mappings. The kernel holds the lock of the process's
-// memory while it writes one chunk, not longer.
-func (h *Host) smaps(ctx context.Context, name string, each func(*procfs.Mapping)) unix.Errno {
+// smaps reads a file of mappings, until each has enough. The kernel holds the
+// lock of the process's memory while it writes one chunk, not longer.
+func (h *Host) smaps(ctx context.Context, name string, each func(*procfs.Mapping) bool) unix.Errno {
 	maps := &h.table.mappings
 	maps.Reset()
-	maps.Each = each
+	enough := false
+	maps.Each = func(one *procfs.Mapping) { enough = enough || !each(one) }
 	var err error
 	errno := h.stream(name, func(b []byte) bool {
 		err = maps.Feed(b)
-		return err == nil && ctx.Err() == nil
+		return err == nil && ctx.Err() == nil && !enough
 	})
 	switch {
+	case enough:
+		return 0
 	case errno != 0:
 		return errno
 	case ctx.Err() != nil:
@@ -210,7 +232,13 @@ func (h *Host) readFDs(_ context.Context, p *Process, want Fields) unix.Errno {
 	m := p.More
 	list := m.FDs
 	m.FDs = m.FDs[:0]
-	for i, n := range t.numbers {
+	from, size := sort.Search(len(t.numbers), func(i int) bool { return uint64(t.numbers[i]) >= t.page.From }), 0
+	for i, n := range t.numbers[from:] {
+		if t.page.full(size) {
+			t.cut |= FieldFDs
+			break
+		}
+		t.lastFD = n
 		one := FD{Number: n}
 		if i < len(list) {
 			one.Path = list[i].Path // most often it is the same string again
@@ -218,11 +246,13 @@ func (h *Host) readFDs(_ context.Context, p *Process, want Fields) unix.Errno {
 		switch errno := h.readFD(fd, &one, want.Has(FieldFDInfo)); {
 		case errno == 0:
 			m.FDs = append(m.FDs, one)
+			size += fdSize + len(one.Path) + targetSize*len(one.Targets)
 		case class(errno) == ErrNoSuchProcess: // closed since
 		case class(errno) == ErrAccessDenied:
 			return errno
 		default: // one that cannot be understood is one all the same
 			m.FDs = append(m.FDs, FD{Number: n})
+			size += fdSize
 		}
 	}
 	return 0

@@ -114,6 +114,11 @@ type ProcessReading struct {
 	Process
 	// Tally tells what of it was not got.
 	Tally Tally
+	// Cut are the fields whose lists go on behind the page that was asked for:
+	// FieldMappingList, FieldFDs, which is also of connections, FieldThreadList.
+	Cut Fields
+	// Last is the number of the last descriptor of the page.
+	Last int32
 	// Time is the wall clock when the reading began.
 	Time time.Time
 }

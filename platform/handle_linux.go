@@ -321,13 +321,15 @@ func (h *Host) Read(ctx context.Context, p *Handle, req Request) (*ProcessReadin
 	}
 	h.owners.refresh, h.table.ttys.scanned = true, false
 	clear(h.table.sockets.namespaces)
-	req = Request{Fields: req.Fields, Environment: req.Environment, EnvironmentNames: req.EnvironmentNames}
+	req = Request{Fields: req.Fields, Environment: req.Environment, EnvironmentNames: req.EnvironmentNames, Page: req.Page}
 	s := &Snapshot{Time: h.machine.Now(), Boot: boot}
 	t := &h.table
 	defer func(d detail) { t.detail = d }(t.detail)
 	t.detail = detail{}
 	t.detail.begin(req)
 	t.environment, t.environmentNames, t.exhausted = req.Environment, req.EnvironmentNames, 0
+	t.page, t.cut, t.lastFD = req.Page, 0, 0
+	defer func() { t.page = Page{} }()
 	t.pid, t.at, t.path, t.prefix = p.token.PID, p.dir, t.path[:0], 0
 	defer func() { t.at = h.proc }()
 
@@ -338,6 +340,7 @@ func (h *Host) Read(ctx context.Context, p *Handle, req Request) (*ProcessReadin
 	if r.Got.Has(FieldIOPriority) && !p.alive() { // which is asked for by number
 		return nil, &NoSuchProcessError{p.token.PID, ReasonExited}
 	}
+	r.Cut, r.Last = t.cut, t.lastFD
 	switch r.Tally = s.Tally; {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("process %d: %w", p.token.PID, context.Cause(ctx))

@@ -660,6 +660,58 @@ func TestReadIsTheSnapshot(t *testing.T) {
 // targetEnv has the PID that a test run as another user is about.
 const targetEnv = "HOSTSCOPE_TEST_TARGET"
 
+// A list is read page by page, of what it is as a whole.
+func TestPage(t *testing.T) {
+	h := live(t)
+	cmd := sleeper(t)
+	p := open(t, h, cmd)
+	_, err := p.Suspend() // so that nothing changes
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { s, err := p.State(); return err == nil && s == StateStopped }, 10*time.Second, time.Millisecond)
+	const fields = FieldFDs | FieldMappingList | FieldMappingMemory | FieldThreadList | FieldContextSwitches
+	read := func(page Page) *ProcessReading {
+		r, err := h.Read(t.Context(), p, Request{Fields: fields, Page: page})
+		require.NoError(t, err)
+		require.True(t, r.Got.Has(fields))
+		for i := range r.More.Mappings { // what other processes share with it comes and goes
+			m := &r.More.Mappings[i]
+			*m = Mapping{Start: m.Start, End: m.End, Offset: m.Offset, Permissions: m.Permissions, Device: m.Device, Inode: m.Inode, Name: m.Name, Anonymous: m.Anonymous}
+		}
+		return r
+	}
+	whole := read(Page{})
+	assert.Zero(t, whole.Cut)
+	require.Greater(t, len(whole.More.Mappings), 1)
+	one := read(Page{Size: 1})
+	assert.Equal(t, FieldFDs|FieldMappingList, one.Cut)
+	assert.Equal(t, whole.More.FDs[:1], one.More.FDs)
+	assert.Equal(t, whole.More.FDs[0].Number, one.Last)
+	assert.Equal(t, whole.More.Mappings[:1], one.More.Mappings)
+	assert.Equal(t, whole.More.ThreadList, one.More.ThreadList)
+	assert.Equal(t, whole.More.Footprint.Resident(), read(Page{Grouped: true}).More.Footprint.Resident())
+	last := whole.More.Mappings[len(whole.More.Mappings)-1]
+	rest := read(Page{From: last.Start, Size: 1})
+	assert.Equal(t, []Mapping{last}, rest.More.Mappings)
+	assert.Empty(t, rest.More.FDs)
+	assert.Empty(t, rest.More.ThreadList)
+	assert.Equal(t, whole.More.Voluntary, rest.More.Voluntary, "of all threads")
+	assert.Zero(t, rest.Cut)
+
+	sums := map[string]Mapping{}
+	for _, m := range whole.More.Mappings {
+		sum := sums[m.Name]
+		sums[m.Name] = Mapping{Name: m.Name, End: sum.End + m.End - m.Start, Anonymous: sum.Anonymous + m.Anonymous}
+	}
+	groups := read(Page{Grouped: true}).More.Mappings
+	assert.Len(t, groups, len(sums))
+	for _, g := range groups {
+		assert.Equal(t, sums[g.Name], g)
+	}
+	few := read(Page{Grouped: true, Size: 1})
+	assert.Equal(t, groups[:1], few.More.Mappings)
+	assert.True(t, few.Cut.Has(FieldMappingList))
+}
+
 // Who is not shown a process is told so, and not that there is none.
 func TestHidepid(t *testing.T) {
 	if target := os.Getenv(targetEnv); target != "" {

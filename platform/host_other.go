@@ -75,7 +75,9 @@ func (*Host) Filesystems(context.Context, []Filesystem, FilesystemRequest) ([]Fi
 func (*Host) ConnectionCounts(*ConnectionCounts) error { return ErrNotSupported }
 
 // Connections answers ErrNotSupported.
-func (*Host) Connections(dst []Socket, _ bool) ([]Socket, error) { return dst, ErrNotSupported }
+func (*Host) Connections(dst []Socket, _ bool, _ func(*Socket) bool) ([]Socket, error) {
+	return dst, ErrNotSupported
+}
 
 // SocketStat answers ErrNotSupported.
 func (*Host) SocketStat(*SocketStat) error { return ErrNotSupported }

@@ -37,7 +37,7 @@ func PeerCredentials(conn syscall.RawConn) (Credentials, error) {
 // peerGroups are the supplementary groups of a peer, none where the kernel
 // does not tell.
 func peerGroups(fd uintptr) []uint32 {
-	for n := 32; n <= 1<<16; n *= 8 { // NGROUPS_MAX
+	for n := 32; n <= 1<<17; n *= 8 { // NGROUPS_MAX is 1<<16
 		groups := make([]uint32, n)
 		size := uint32(4 * n)
 		_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, fd, unix.SOL_SOCKET, unix.SO_PEERGROUPS,

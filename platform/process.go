@@ -268,6 +268,18 @@ type Mapping struct {
 	PSS, Referenced, Anonymous, Swap                     uint64
 }
 
+// add adds the memory of another one.
+func (m *Mapping) add(one *Mapping) {
+	m.SharedClean += one.SharedClean
+	m.SharedDirty += one.SharedDirty
+	m.PrivateClean += one.PrivateClean
+	m.PrivateDirty += one.PrivateDirty
+	m.PSS += one.PSS
+	m.Referenced += one.Referenced
+	m.Anonymous += one.Anonymous
+	m.Swap += one.Swap
+}
+
 // Resident is the resident set of the mapping.
 func (m *Mapping) Resident() uint64 {
 	return m.SharedClean + m.SharedDirty + m.PrivateClean + m.PrivateDirty
@@ -445,7 +457,35 @@ type Request struct {
 	Environment []string
 	// EnvironmentNames adds all other variables, without their values.
 	EnvironmentNames bool
+	// Page is the part of its lists that is wanted of a process which is read
+	// through a [Handle].
+	Page Page
 }
+
+// Page is a part of the lists of a process: of mappings in the order of their
+// addresses, of threads and descriptors, and of the connections among these, in
+// the order of their numbers. They can be a million.
+type Page struct {
+	// From is where it begins: an address or a number.
+	From uint64
+	// Size bounds each list: it ends with the entry that fills about so many
+	// bytes. 0: all of it.
+	Size int
+	// Grouped makes one of all mappings of a name. Start is then 0, and End what
+	// their sizes add up to. Of names there is no second page.
+	Grouped bool
+}
+
+// What an entry of a list takes, beside its texts.
+const (
+	mappingSize = 256
+	fdSize      = 512
+	targetSize  = 128
+	threadSize  = 128
+)
+
+// full tells whether entries of so many bytes are enough.
+func (p *Page) full(size int) bool { return p.Size > 0 && size >= p.Size }
 
 // Tally counts, for one snapshot, what was asked for and not got. A field
 // that a process cannot have (a kernel thread's executable) is not counted.

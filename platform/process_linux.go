@@ -97,6 +97,9 @@ type table struct {
 	unix             procfs.Unix
 	ttys             ttys
 	sockets          sockets
+	page             Page   // of what is read through a handle; else everything
+	cut              Fields // what goes on behind it
+	lastFD           int32  // of the page
 }
 
 // processes reads the process table.

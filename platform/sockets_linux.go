@@ -75,10 +75,14 @@ func (h *Host) ConnectionCounts(counts *ConnectionCounts) (err error) {
 // Connections appends to dst the sockets that ConnectionCounts counts, each
 // once; those of Unix have their paths only if they are wanted. What was read
 // is answered also when the error is not nil: all sockets of a transport, or
-// none.
-func (h *Host) Connections(dst []Socket, paths bool) ([]Socket, error) {
+// none. Those that keep does not want are left out; nil keeps all.
+func (h *Host) Connections(dst []Socket, paths bool, keep func(*Socket) bool) ([]Socket, error) {
 	begin := len(dst)
-	has, err := h.walkSockets(paths, func(s *Socket) { dst = append(dst, *s) })
+	has, err := h.walkSockets(paths, func(s *Socket) {
+		if keep == nil || keep(s) {
+			dst = append(dst, *s)
+		}
+	})
 	list := slices.DeleteFunc(dst[begin:], func(s Socket) bool { return !has[s.Transport] })
 	return dst[:begin+len(distinct(list))], err
 }

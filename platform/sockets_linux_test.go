@@ -132,7 +132,7 @@ func TestConnections(t *testing.T) {
 		unix(133, SocketDatagram, "@b"),
 		unix(134, SocketSeqpacket, ""),
 	}
-	list, err := h.Connections([]Socket{{Inode: 1}}, true)
+	list, err := h.Connections([]Socket{{Inode: 1}}, true, nil)
 	require.NoError(t, err)
 	assert.Equal(t, append([]Socket{{Inode: 1}}, want...), list)
 
@@ -140,7 +140,7 @@ func TestConnections(t *testing.T) {
 	for i := range want {
 		want[i].Path = ""
 	}
-	list, err = h.Connections(list[:0], false)
+	list, err = h.Connections(list[:0], false, nil)
 	require.NoError(t, err)
 	assert.Equal(t, want, list)
 }
@@ -160,7 +160,7 @@ func TestConnectionsAreDistinct(t *testing.T) {
 		unixLine(1, 101, "/made/up")+
 		unixLine(1, 131, "/run/a")+unixLine(1, 131, "/run/a")+
 		unixLine(1, 132, "/run/b")+unixLine(1, 132, "/made/up"))
-	list, err := h.Connections(nil, true)
+	list, err := h.Connections(nil, true, nil)
 	require.NoError(t, err)
 	var got []string
 	for _, s := range list {
@@ -176,7 +176,7 @@ func TestConnectionsMalformed(t *testing.T) {
 		tr := newTree(t)
 		h := tr.open()
 		tr.sockets()
-		whole, err := h.Connections([]Socket{{Inode: 1}}, true)
+		whole, err := h.Connections([]Socket{{Inode: 1}}, true, nil)
 		require.NoError(t, err)
 		rest := slices.DeleteFunc(whole, func(s Socket) bool {
 			return s.Inode > 1 && s.Transport == transport || s.Inode == 0 && transport == TCP
@@ -191,7 +191,7 @@ func TestConnectionsMalformed(t *testing.T) {
 			require.ErrorIs(t, err, ErrMalformed, file)
 			require.ErrorContains(t, err, path)
 			assert.Equal(t, has, counts.Has)
-			list, err := h.Connections([]Socket{{Inode: 1}}, true)
+			list, err := h.Connections([]Socket{{Inode: 1}}, true, nil)
 			require.ErrorIs(t, err, ErrMalformed, file)
 			assert.Equal(t, rest, list)
 		}
@@ -214,7 +214,7 @@ func TestTooManySockets(t *testing.T) {
 	assert.EqualError(t, err, "timeout expired: more sockets than can be walked along in 2s")
 	assert.Equal(t, [NumTransports]bool{}, counts.Has)
 	assert.Equal(t, 256, h.sockets.walked)
-	list, err := h.Connections([]Socket{{Inode: 1}}, true)
+	list, err := h.Connections([]Socket{{Inode: 1}}, true, nil)
 	require.ErrorIs(t, err, ErrTimeoutExpired)
 	assert.Equal(t, []Socket{{Inode: 1}}, list)
 

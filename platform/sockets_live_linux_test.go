@@ -325,7 +325,7 @@ func TestEveryState(t *testing.T) {
 		var list []Socket
 		for range 100 { // packets that were lost are sent again
 			var err error
-			list, err = h.Connections(list[:0], true)
+			list, err = h.Connections(list[:0], true, nil)
 			require.NoError(t, err, name)
 			if slices.Equal(want, list) {
 				break
@@ -407,7 +407,7 @@ func TestLiveSS(t *testing.T) {
 	}
 	h := live(t)
 	ours := func() (all []string) {
-		list, err := h.Connections(nil, false)
+		list, err := h.Connections(nil, false, nil)
 		require.NoError(t, err)
 		for _, s := range list {
 			if s.Transport == Unix {
@@ -472,7 +472,7 @@ func TestLiveNetConnections(t *testing.T) {
 	}
 	kinds := [NumSocketTypes]string{SocketStream: "SOCK_STREAM", SocketDatagram: "SOCK_DGRAM", SocketSeqpacket: "SOCK_SEQPACKET"}
 	ours := func() (all []string) {
-		list, err := h.Connections(nil, true)
+		list, err := h.Connections(nil, true, nil)
 		require.NoError(t, err)
 		for _, s := range list {
 			family := map[bool]string{false: "AF_INET", true: "AF_INET6"}[s.IPv6]
@@ -546,7 +546,7 @@ func TestManySockets(t *testing.T) {
 			if name == "sock_diag" {
 				assert.Less(t, calls, 100)
 			}
-			list, err := h.Connections(nil, true)
+			list, err := h.Connections(nil, true, nil)
 			require.NoError(t, err, name)
 			assert.Len(t, list, int(n), name)
 
@@ -693,7 +693,7 @@ func BenchmarkSockets(b *testing.B) {
 				var list []Socket
 				at := fmt.Sprintf("%s/%d/%s/", name, n, source.name)
 				bench(at+"counts", source.h, func() error { return source.h.ConnectionCounts(&counts) })
-				bench(at+"list", source.h, func() (err error) { list, err = source.h.Connections(list[:0], true); return err })
+				bench(at+"list", source.h, func() (err error) { list, err = source.h.Connections(list[:0], true, nil); return err })
 			}
 			done()
 		}

@@ -124,7 +124,16 @@ func (h *Host) readThreads(p *Process, want Fields, s *Snapshot) bool {
 	list := m.ThreadList
 	m.ThreadList = m.ThreadList[:0]
 	var failed, failedIO unix.Errno
+	size := 0
 	for i, id := range t.tids {
+		behind := uint64(id) >= t.page.From
+		listed := behind && !t.page.full(size)
+		if behind && !listed {
+			t.cut |= FieldThreadList
+		}
+		if !listed && want&totals == 0 { // else the sums take them all
+			continue
+		}
 		var th Thread
 		if i < len(list) {
 			th.Name = list[i].Name // most often it is the same string again
@@ -132,8 +141,10 @@ func (h *Host) readThreads(p *Process, want Fields, s *Snapshot) bool {
 		th.ID = id
 		errno := h.readThread(p, &th, want, &failedIO)
 		switch {
-		case errno == 0:
+		case errno == 0 && listed:
 			m.ThreadList = append(m.ThreadList, th)
+			size += threadSize + len(th.Name)
+		case errno == 0:
 		case class(errno) != ErrNoSuchProcess:
 			failed = errno
 		}

@@ -27,9 +27,9 @@ type page struct {
 // all are the processes that fit, over all pages.
 func (o *options) all(cmd *cobra.Command, query url.Values) (found page, err error) {
 	for {
-		one, _, err := ask[page](cmd.Context(), o, "GET", "/v1/processes?"+query.Encode(), nil, 0)
+		one, raw, err := ask[page](cmd.Context(), o, "GET", "/v1/processes?"+query.Encode(), nil, 0)
 		if err != nil {
-			return found, err
+			return found, o.failed(cmd, raw, err)
 		}
 		found.Processes = append(found.Processes, one.Processes...)
 		found.Skipped += one.Skipped
@@ -163,29 +163,42 @@ func (o *options) show(use, field, short string) *cobra.Command {
 		Short: short,
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			return o.list(cmd, process(a[0])+"/"+strings.ReplaceAll(field, "_", "-"), field)
+			return o.list(cmd, process(a[0])+"/"+strings.ReplaceAll(field, "_", "-"), field, url.Values{})
 		},
 	}
 	return cmd
 }
 
-// list prints a field that is a list of objects.
-func (o *options) list(cmd *cobra.Command, path, field string) error {
-	p, raw, err := ask[api.Process](cmd.Context(), o, "GET", path, nil, 0)
-	if err != nil {
-		return o.failed(cmd, raw, err)
+// list prints a field that is a list of objects, over all pages.
+func (o *options) list(cmd *cobra.Command, path, field string, query url.Values) error {
+	var objects []any
+	for {
+		p, raw, err := ask[api.Process](cmd.Context(), o, "GET", path+"?"+query.Encode(), nil, 0)
+		if err != nil {
+			return o.failed(cmd, raw, err)
+		}
+		page, _ := p.Fields[field].([]any)
+		objects = append(objects, page...)
+		if next := p.Next[field]; next != "" {
+			query.Set("after", next)
+			continue
+		}
+		switch {
+		case !o.json:
+			return printObjects(cmd.OutOrStdout(), objects)
+		case !query.Has("after"):
+			return write(cmd.OutOrStdout(), raw)
+		}
+		p.Fields[field] = objects
+		return printJSON(cmd.OutOrStdout(), p)
 	}
-	if o.json {
-		return write(cmd.OutOrStdout(), raw)
-	}
-	return printObjects(cmd.OutOrStdout(), p.Fields[field])
 }
 
 func (o *options) connections() *cobra.Command {
 	cmd := o.show("connections", "connections", "List the sockets of a process")
 	kind := cmd.Flags().String("kind", "inet", "all, inet, inet4, inet6, tcp, tcp4, tcp6, udp, udp4, udp6 or unix")
 	cmd.RunE = func(cmd *cobra.Command, a []string) error {
-		return o.list(cmd, process(a[0])+"/connections?kind="+url.QueryEscape(*kind), "connections")
+		return o.list(cmd, process(a[0])+"/connections", "connections", url.Values{"kind": {*kind}})
 	}
 	return cmd
 }
@@ -194,7 +207,7 @@ func (o *options) maps() *cobra.Command {
 	cmd := o.show("maps", "memory_maps", "List the mappings of the memory of a process")
 	grouped := cmd.Flags().Bool("grouped", false, "all mappings of a file as one")
 	cmd.RunE = func(cmd *cobra.Command, a []string) error {
-		return o.list(cmd, process(a[0])+"/memory-maps?grouped="+strconv.FormatBool(*grouped), "memory_maps")
+		return o.list(cmd, process(a[0])+"/memory-maps", "memory_maps", url.Values{"grouped": {strconv.FormatBool(*grouped)}})
 	}
 	return cmd
 }

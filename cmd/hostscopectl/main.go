@@ -49,7 +49,11 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		return 0
 	}
 	if !errors.Is(err, errTold) {
-		fmt.Fprintln(errs, "hostscopectl:", err)
+		lines := strings.Split(err.Error(), "\n")
+		for i := range lines {
+			lines[i] = clean(lines[i]) // it can have names of processes in it
+		}
+		fmt.Fprintln(errs, "hostscopectl:", strings.Join(lines, "\n"))
 	}
 	return exitCode(err)
 }

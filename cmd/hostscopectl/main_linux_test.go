@@ -258,8 +258,16 @@ func TestExitCodes(t *testing.T) {
 		assert.Equal(t, "hostscopectl: "+answer.Title+": for a reason\n", errs)
 	}
 	assert.Equal(t, "Bearer secret", header.Get("Authorization"))
+	// A program chooses what it is called, and so what stands in a message.
+	answer = api.NewProblem(api.ProtectedProcess, "its executable is protected: /x\x1b[2J\u009b1m")
+	_, _, errs := c.run("kill", "lx1.0123456789ab.1.1")
+	assert.Equal(t, "hostscopectl: The process is protected: its executable is protected: /x\\x1b[2J\\u009b1m\n", errs)
+	code, out, errs := c.run("ps", "--json")
+	assert.Equal(t, 5, code)
+	assert.Empty(t, errs)
+	assert.True(t, json.Valid([]byte(out)))
 	answer = nil
-	code, _, _ := c.run("ps", "--request-timeout", "10ms")
+	code, _, _ = c.run("ps", "--request-timeout", "10ms")
 	assert.Equal(t, 124, code)
 }
 

@@ -109,8 +109,7 @@ func clean(s string) string {
 
 // printObjects prints a list of objects with the members of the first as
 // columns.
-func printObjects(out io.Writer, list any) error {
-	objects, _ := list.([]any)
+func printObjects(out io.Writer, objects []any) error {
 	if len(objects) == 0 {
 		return nil
 	}

@@ -40,8 +40,7 @@ func act(kind policy.Action) func(*request) (any, error) {
 		if err := q.end(); err != nil {
 			return nil, err
 		}
-		principals := q.policy.Principals(&q.caller.Caller)
-		if after, ok := q.callers.allow(q.caller.key(principals), time.Now()); !ok {
+		if after, ok := q.callers.allow(q.key, time.Now()); !ok {
 			return nil, limited("too many actions of this caller", after)
 		}
 		a, err := q.parse(kind)
@@ -55,7 +54,7 @@ func act(kind policy.Action) func(*request) (any, error) {
 			return nil, api.NewProblem(api.ActionsDisabled, "there is no policy file")
 		}
 		return q.open(true, func(q *request, h *platform.Host, p *platform.Handle) (any, error) {
-			return q.perform(h, p, a, principals)
+			return q.perform(h, p, a)
 		})
 	}
 }
@@ -199,7 +198,9 @@ func (q *request) judge(h *platform.Host, p *platform.Handle, a *action) (*polic
 			return nil
 		})
 		self.Close()
-		if err != nil && !errors.Is(err, platform.ErrAccessDenied) { // of one that is hidden, and so not the target
+		if errors.Is(err, platform.ErrAccessDenied) { // one is hidden (hidepid), and those above it are older than we are
+			t.Ancestor = t.Ancestor || p.Token().Start <= q.self.Start
+		} else if err != nil {
 			return nil, nil, policy.Decision{}, err
 		}
 	}
@@ -212,8 +213,16 @@ func (q *request) judge(h *platform.Host, p *platform.Handle, a *action) (*polic
 	return t, r, decision, nil
 }
 
+// expected tells whether the process is what the caller takes it for.
+func (a *action) expected(t *policy.Target) error {
+	if x := a.body.Expect; x != nil && (x.Executable != "" && x.Executable != t.Executable || x.User != "" && x.User != t.Users[0]) {
+		return api.NewProblem(api.PreconditionFailed, "")
+	}
+	return nil
+}
+
 // perform decides and acts.
-func (q *request) perform(h *platform.Host, p *platform.Handle, a action, principals []string) (any, error) {
+func (q *request) perform(h *platform.Host, p *platform.Handle, a action) (any, error) {
 	start := q.now()
 	token := p.Token()
 	switch a.Action {
@@ -233,27 +242,27 @@ func (q *request) perform(h *platform.Host, p *platform.Handle, a action, princi
 		return nil, platform.ErrZombieProcess
 	}
 	e := entry{
-		ID: rand.Text(), Event: "intent", Caller: q.auditCaller(), Principals: principals, Action: string(a.Action), Ref: token.String(),
+		ID: rand.Text(), Event: "intent", Caller: q.auditCaller(), Principals: q.principals, Action: string(a.Action), Ref: token.String(),
 		Target: auditTarget{PID: t.PID, Executable: t.Executable, User: t.Users[0], Cgroup: t.Cgroup},
 		Rule:   decision.Rule, Arguments: a.arguments(), Reason: a.body.Reason,
 	}
 	if !decision.Allowed {
 		return nil, q.refused(e, denied(decision))
 	}
-	if x := a.body.Expect; x != nil && (x.Executable != "" && x.Executable != t.Executable || x.User != "" && x.User != t.Users[0]) {
-		return nil, q.refused(e, api.NewProblem(api.PreconditionFailed, ""))
+	if err := a.expected(t); err != nil {
+		return nil, q.refused(e, err)
 	}
 	q.at("decided")
 	e.DryRun = a.body.DryRun || !q.policy.ActionsEnabled
 	if !e.DryRun {
 		leave, err := q.begins(&a)
 		if err != nil {
-			return nil, err
+			return nil, q.refused(e, err)
 		}
 		defer leave()
 		if a.Action.Lethal() {
-			if after, ok := take(q.lethal, time.Now()); !ok {
-				return nil, limited("too many processes were stopped or ended", after)
+			if after, ok := q.lethal.take(q.key, time.Now()); !ok {
+				return nil, q.refused(e, limited("too many processes were stopped or ended", after))
 			}
 		}
 	}
@@ -297,31 +306,38 @@ func (q *request) perform(h *platform.Host, p *platform.Handle, a action, princi
 	return out, nil
 }
 
+// again decides once more, by what the process has become.
+func (q *request) again(h *platform.Host, p *platform.Handle, a *action) (*platform.ProcessReading, error) {
+	t, r, decision, err := q.judge(h, p, a)
+	switch {
+	case err != nil:
+		return nil, err
+	case !decision.Allowed:
+		return nil, denied(decision)
+	}
+	return r, a.expected(t)
+}
+
 // begins takes a slot for an action. One that waits for its effect takes one of
 // those who wait: it is not to keep others from acting.
 func (q *request) begins(a *action) (leave func(), err error) {
 	if a.body.Grace != nil || a.body.Then != "" {
-		if !q.waits.take(1) {
+		if !q.waits.take(q.key, 1) {
 			return nil, limited("too many processes are waited for", time.Second)
 		}
-		return func() { q.waits.give(1) }, nil
+		return func() { q.waits.give(q.key, 1) }, nil
 	}
-	select {
-	case q.actions <- struct{}{}:
-		return func() { <-q.actions }, nil
-	default:
+	if !q.actions.take(q.key, 1) {
 		return nil, limited("too many actions at once", time.Second)
 	}
+	return func() { q.actions.give(q.key, 1) }, nil
 }
 
 // execute decides once more, by what the process is now, and acts.
 func (q *request) execute(h *platform.Host, p *platform.Handle, a action, out *api.Outcome) error {
-	_, before, decision, err := q.judge(h, p, &a)
+	before, err := q.again(h, p, &a)
 	if err != nil {
 		return err
-	}
-	if !decision.Allowed {
-		return denied(decision)
 	}
 	out.Before = statusName(before.State)
 	if err := q.errand.stay(); err != nil {
@@ -377,10 +393,7 @@ func (q *request) do(h *platform.Host, p *platform.Handle, a action, out *api.Ou
 		defer cancel()
 		defer context.AfterFunc(q.stopping, cancel)()
 		kill := func() error { // by what it has become in the meantime
-			_, _, decision, err := q.judge(h, p, &a)
-			if err == nil && !decision.Allowed {
-				err = denied(decision)
-			}
+			_, err := q.again(h, p, &a)
 			return err
 		}
 		if a.body.Then != "kill" {
@@ -495,12 +508,12 @@ func (q *request) refused(e entry, err error) error {
 }
 
 // written writes down that something secret was read.
-func (q *request) written(t *policy.Target, a policy.Action, ref string) {
+func (q *request) written(t *policy.Target, a policy.Action, ref string) error {
 	if q.audit == nil {
-		return
+		return nil
 	}
-	_ = q.write(entry{
-		ID: rand.Text(), Event: "read", Caller: q.auditCaller(), Principals: q.policy.Principals(&q.caller.Caller), Action: string(a), Ref: ref,
+	return q.write(entry{
+		ID: rand.Text(), Event: "read", Caller: q.auditCaller(), Principals: q.principals, Action: string(a), Ref: ref,
 		Target: auditTarget{PID: t.PID, Executable: t.Executable, User: t.Users[0], Cgroup: t.Cgroup},
 	}, false)
 }

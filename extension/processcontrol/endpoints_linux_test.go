@@ -56,7 +56,7 @@ func TestDescription(t *testing.T) {
 			assert.Contains(t, shown, strings.TrimSuffix(name, asBytes))
 		}
 	}
-	assert.Len(t, shown, len(fields)+4+ours)
+	assert.Len(t, shown, len(fields)+5+ours)
 	for _, f := range systemFields {
 		assert.Contains(t, doc.Components.Schemas["System"].Value.Properties, f.name)
 	}
@@ -192,6 +192,13 @@ func TestEnviron(t *testing.T) {
 		last := entries[before]
 		assert.Equal(t, []any{"read", "read.environ", ref}, []any{last.Event, last.Action, last.Ref}, path)
 	}
+	// What cannot be written down is not shown.
+	require.NoError(t, os.Remove(s.cfg.Audit.File))
+	require.NoError(t, os.Mkdir(s.cfg.Audit.File, 0o700))
+	s.refused(api.AuditUnavailable, "GET", "/v1/processes/"+ref+"/environ", "")
+	p := get[api.Process](s, "/v1/processes/"+ref+"?fields=environ,name")
+	assert.Equal(t, map[string]any{"name": "sleep"}, p.Fields)
+	assert.Equal(t, map[string]string{"environ": "audit_unavailable"}, p.Errors)
 }
 
 // What descriptors of other kinds tell, by two that the child inherits.
@@ -307,6 +314,11 @@ func TestListAndFamily(t *testing.T) {
 	assert.Contains(t, pids, leaf.PID)
 	assert.Contains(t, pids, int32(os.Getpid()))
 	assert.Empty(t, get[listed](s, "/v1/processes?owner=nobody-of-this-name").Processes)
+	// Who may not see a process does not learn by counting whether it fits.
+	sleeps := start(t, policyFor(`{executable: ["/**/sleep"]}`), nil)
+	none := get[listed](sleeps, "/v1/processes?owner=nobody-of-this-name")
+	assert.Empty(t, none.Processes)
+	assert.NotZero(t, none.Skipped)
 
 	// What is known of processes does not fill the memory.
 	s.maxPage = 1
@@ -348,7 +360,7 @@ func TestSystem(t *testing.T) {
 	defer l.Close()
 	port := float64(l.Addr().(*net.TCPAddr).Port)
 	ours := func(query string) map[string]any {
-		for _, c := range get[map[string][]map[string]any](s, "/v1/system/connections"+query)["connections"] {
+		for _, c := range get[struct{ Connections []map[string]any }](s, "/v1/system/connections"+query).Connections {
 			if local, ok := c["laddr"].(map[string]any); ok && local["port"] == port {
 				return c
 			}

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -48,6 +49,9 @@ type control struct {
 	// late tells when a read is left behind; tests tell so themselves.
 	late    func(time.Duration) <-chan time.Time
 	maxPage int // tests have less
+	maxList int // likewise
+	// smallAnswer is one that is not counted; likewise.
+	smallAnswer int
 
 	host     component.Host
 	policy   *policy.Policy
@@ -58,10 +62,12 @@ type control struct {
 	self     platform.ID
 	mounts   uint64 // our mount namespace
 	cgroup   string // our cgroup, "" for none of our own
-	lethal   *rate.Limiter
+	lethal   fuse
 	callers  *limiters
-	actions  chan struct{} // a slot for each action under way
-	waits    *slots
+	logins   *limiters // those that failed, by where they came from
+	actions  slots     // one for each action under way
+	waits    slots     // one for each process that is waited for
+	answers  slots     // the bytes of large ones, until they are written
 	identity locks
 	// auditFailed: the last line could not be written.
 	auditFailed atomic.Bool
@@ -84,7 +90,7 @@ func newExtension(set extension.Settings, cfg *Config) (*control, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do, late: time.After, maxPage: maxPage}
+	c := &control{cfg: cfg, set: set, log: set.Logger, telemetry: telemetry, redactor: redactor, now: time.Now, doing: (*request).do, late: time.After, maxPage: maxPage, maxList: maxList, smallAnswer: smallAnswer}
 	c.patience.Store(int64(patience))
 	return c, nil
 }
@@ -122,7 +128,10 @@ func (c *control) Start(ctx context.Context, host component.Host) (err error) {
 	}
 	c.allowed = c.allowedHosts(listener.Addr())
 	c.server, err = c.cfg.ServerConfig.ToServer(ctx, host.GetExtensions(), c.set.TelemetrySettings, c.routes(),
-		confighttp.WithErrorHandler(func(w http.ResponseWriter, _ *http.Request, detail string, status int) {
+		confighttp.WithErrorHandler(func(w http.ResponseWriter, r *http.Request, detail string, status int) {
+			if from := origin(r); from != "" && status == http.StatusUnauthorized {
+				c.logins.allow(from, time.Now())
+			}
 			c.refuse(w, ofStatus(status, detail))
 		}))
 	if err != nil {
@@ -133,6 +142,16 @@ func (c *control) Start(ctx context.Context, host component.Host) (err error) {
 	// listened to is not authenticated either.
 	c.server.Handler = c.wall(c.server.Handler)
 	c.server.MaxHeaderBytes = 16 << 10
+	c.server.HTTP2 = &http.HTTP2Config{MaxConcurrentStreams: maxStreams}
+	// One that has not asked for anything yet does not hold up our end.
+	var fresh sync.Map
+	c.server.ConnState = func(conn net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			fresh.Store(conn, context.AfterFunc(c.stopping, func() { _ = conn.Close() }))
+		} else if stop, ok := fresh.LoadAndDelete(conn); ok {
+			stop.(func() bool)()
+		}
+	}
 	c.server.ConnContext = func(ctx context.Context, conn net.Conn) context.Context {
 		if unix, ok := conn.(*peerConn); ok {
 			return context.WithValue(ctx, peerKey{}, unix.peer)
@@ -181,17 +200,17 @@ func (c *control) loadPolicy() (err error) {
 		}
 	}
 	limits := c.policy.Limits
-	c.lethal = rate.NewLimiter(rate.Limit(limits.Lethal.PerSecond()), max(limits.Burst, 1))
+	c.lethal.rate = rate.NewLimiter(rate.Limit(limits.Lethal.PerSecond()), max(limits.Burst, 1)+1)
 	c.callers = &limiters{limit: rate.Limit(limits.Actions.PerSecond()), burst: limits.Burst}
-	c.actions = make(chan struct{}, limits.Concurrent)
-	c.waits = &slots{free: c.cfg.Wait.MaxConcurrent}
+	c.logins = &limiters{limit: 1, burst: maxFailed}
+	c.actions.each, c.waits.each, c.answers.each = limits.Concurrent, c.cfg.Wait.MaxConcurrent, maxAnswers
 	return nil
 }
 
 // knowSelf learns what it takes not to act on ourselves, and that the numbers
 // in /proc are those that we would act on.
 func (c *control) knowSelf(ctx context.Context) error {
-	h, err := c.hosts.reads.get(ctx)
+	h, err := c.hosts.reads.get(ctx, patience)
 	if err != nil {
 		return err
 	}
@@ -259,7 +278,14 @@ func (c *control) Shutdown(ctx context.Context) error {
 		c.socket = nil
 	}
 	if c.audit != nil {
-		err = errors.Join(err, c.audit.close())
+		closed := make(chan error, 1)
+		go func() { closed <- c.audit.close() }() // which waits for a line that is being written
+		select {
+		case failed := <-closed:
+			err = errors.Join(err, failed)
+		case <-time.After(time.Duration(c.patience.Load())):
+			err = errors.Join(err, fmt.Errorf("%s: does not answer", c.cfg.Audit.File))
+		}
 	}
 	if c.hosts != nil {
 		c.hosts.close()

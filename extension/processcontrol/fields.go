@@ -34,6 +34,7 @@ type options struct {
 	grouped  bool   // memory_maps
 	types    []string
 	keys     []string // of environ
+	from     uint64   // where a list begins
 }
 
 // field is what can be asked of a process, by psutil's name.
@@ -112,6 +113,34 @@ var fields = []field{
 	{"environ", platform.FieldEnvironment, policy.ReadEnviron, (*view).variables},
 }
 
+// lists are the fields that can be long, and what tells that one goes on.
+var lists = map[string]platform.Fields{
+	"memory_maps": platform.FieldMappingList, "threads": platform.FieldThreadList,
+	"fds": platform.FieldFDs, "open_files": platform.FieldFDs, "connections": platform.FieldFDs,
+}
+
+// maxList is how much of a list an answer has, in bytes, more or less. What goes
+// on does so after what next says.
+const maxList = 1 << 20
+
+// tooMany is why names of mappings are not shown: there is no second page.
+const tooMany = "too_many"
+
+// next is what a list goes on after, "" if it does not.
+func (v *view) next(f *field) string {
+	cut := v.Cut & lists[f.name]
+	if cut.Has(platform.FieldFDs) {
+		return strconv.Itoa(int(v.Last))
+	}
+	if n := len(v.More.ThreadList); cut.Has(platform.FieldThreadList) && n > 0 {
+		return strconv.Itoa(int(v.More.ThreadList[n-1].ID))
+	}
+	if n := len(v.More.Mappings); cut.Has(platform.FieldMappingList) && n > 0 {
+		return hex(v.More.Mappings[n-1].Start)
+	}
+	return ""
+}
+
 // defaultFields are answered where none is asked for.
 var defaultFields = fieldsOf("name", "exe", "status", "ppid", "username", "uids", "num_threads")
 
@@ -173,12 +202,22 @@ func (v *view) member(f *field) (value any, failed string) {
 
 // process shows fields of the process.
 func (v *view) process(shown []*field) api.Process {
-	p := api.Process{Ref: v.token.String(), PID: v.PID, CreationTime: v.Created, Fields: map[string]any{}, Errors: map[string]string{}}
+	p := api.Process{Ref: v.token.String(), PID: v.PID, CreationTime: v.Created, Fields: map[string]any{}, Errors: map[string]string{}, Next: map[string]string{}}
 	for _, f := range shown {
 		value, failed := v.member(f)
-		if failed != "" {
+		next := ""
+		if failed == "" && v.Cut&lists[f.name] != 0 {
+			if next = v.next(f); v.grouped && f.name == "memory_maps" {
+				failed = tooMany
+			}
+		}
+		switch {
+		case failed != "":
 			p.Errors[f.name] = failed
-		} else {
+		case next != "":
+			p.Next[f.name] = next
+			fallthrough
+		default:
 			p.Fields[f.name] = value
 		}
 	}

@@ -245,58 +245,50 @@ func address(a netip.AddrPort) any {
 	if !a.IsValid() {
 		return nil
 	}
-	return map[string]any{"ip": a.Addr().String(), "port": a.Port()}
+	return socketAddress{a.Addr().String(), a.Port()}
+}
+
+type socketAddress struct {
+	IP   string `json:"ip"`
+	Port uint16 `json:"port"`
 }
 
 // mapping is one of memory_maps, or what all with one path add up to.
 type mapping struct {
-	Path         string  `json:"path"`
-	Start        *string `json:"addr_start,omitempty"`
-	End          *string `json:"addr_end,omitempty"`
-	Permissions  string  `json:"perms,omitempty"`
-	Offset       *string `json:"offset,omitempty"`
-	Device       *string `json:"dev,omitempty"`
-	Inode        *string `json:"ino,omitempty"`
-	Size         uint64  `json:"size"`
-	RSS          uint64  `json:"rss"`
-	PSS          uint64  `json:"pss"`
-	SharedClean  uint64  `json:"shared_clean"`
-	SharedDirty  uint64  `json:"shared_dirty"`
-	PrivateClean uint64  `json:"private_clean"`
-	PrivateDirty uint64  `json:"private_dirty"`
-	Referenced   uint64  `json:"referenced"`
-	Anonymous    uint64  `json:"anonymous"`
-	Swap         uint64  `json:"swap"`
+	Path         string `json:"path"`
+	Start        string `json:"addr_start,omitempty"`
+	End          string `json:"addr_end,omitempty"`
+	Permissions  string `json:"perms,omitempty"`
+	Offset       string `json:"offset,omitempty"`
+	Device       string `json:"dev,omitempty"`
+	Inode        string `json:"ino,omitempty"`
+	Size         uint64 `json:"size"`
+	RSS          uint64 `json:"rss"`
+	PSS          uint64 `json:"pss"`
+	SharedClean  uint64 `json:"shared_clean"`
+	SharedDirty  uint64 `json:"shared_dirty"`
+	PrivateClean uint64 `json:"private_clean"`
+	PrivateDirty uint64 `json:"private_dirty"`
+	Referenced   uint64 `json:"referenced"`
+	Anonymous    uint64 `json:"anonymous"`
+	Swap         uint64 `json:"swap"`
 }
 
 func (v *view) mappings() any {
-	all := []mapping{}
-	index := map[string]int{}
-	for i := range v.More.Mappings {
+	all := make([]mapping, len(v.More.Mappings))
+	for i := range all {
 		m := &v.More.Mappings[i]
-		if !v.grouped {
-			index[m.Name] = len(all)
-			all = append(all, mapping{
-				Path: m.Name, Start: hex(m.Start), End: hex(m.End), Permissions: string(m.Permissions[:]), Offset: hex(m.Offset),
-				Device: ptr(device(m.Device)), Inode: ptr(strconv.FormatUint(m.Inode, 10)),
-			})
-		} else if _, ok := index[m.Name]; !ok {
-			index[m.Name] = len(all)
-			all = append(all, mapping{Path: m.Name})
+		all[i] = mapping{
+			Path: m.Name, Size: m.End - m.Start, RSS: m.Resident(), PSS: m.PSS, SharedClean: m.SharedClean, SharedDirty: m.SharedDirty,
+			PrivateClean: m.PrivateClean, PrivateDirty: m.PrivateDirty, Referenced: m.Referenced, Anonymous: m.Anonymous, Swap: m.Swap,
 		}
-		sum := &all[index[m.Name]]
-		sum.Size += m.End - m.Start
-		sum.RSS += m.Resident()
-		sum.PSS += m.PSS
-		sum.SharedClean += m.SharedClean
-		sum.SharedDirty += m.SharedDirty
-		sum.PrivateClean += m.PrivateClean
-		sum.PrivateDirty += m.PrivateDirty
-		sum.Referenced += m.Referenced
-		sum.Anonymous += m.Anonymous
-		sum.Swap += m.Swap
+		if !v.grouped {
+			one := &all[i]
+			one.Start, one.End, one.Permissions = hex(m.Start), hex(m.End), string(m.Permissions[:])
+			one.Offset, one.Device, one.Inode = hex(m.Offset), device(m.Device), strconv.FormatUint(m.Inode, 10)
+		}
 	}
 	return all
 }
 
-func hex(n uint64) *string { return ptr("0x" + strconv.FormatUint(n, 16)) }
+func hex(n uint64) string { return "0x" + strconv.FormatUint(n, 16) }

@@ -117,6 +117,7 @@ func newServer(t *testing.T, policy string, change func(*Config, *statusHost)) *
 	var err error
 	s.control, err = newExtension(set, cfg)
 	require.NoError(t, err)
+	s.patience.Store(int64(time.Hour)) // a machine can be slow
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", cfg.ServerConfig.NetAddr.Endpoint)

@@ -73,7 +73,7 @@ func openHosts() (*hosts, error) {
 }
 
 // get waits for a host to read with.
-func (l *lane) get(ctx context.Context) (*platform.Host, error) {
+func (l *lane) get(ctx context.Context, patience time.Duration) (*platform.Host, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience/2)
 	defer cancel()
 	select {
@@ -165,11 +165,11 @@ type closer interface{ Close() }
 
 // lend has something done with a host, by a copy of the request.
 func (q *request) lend(l *lane, do func(q *request, h *platform.Host) (any, error)) (any, error) {
-	h, err := l.get(q.ctx)
+	limit := time.Duration(q.patience.Load())
+	h, err := l.get(q.ctx, limit)
 	if err != nil {
 		return nil, err
 	}
-	limit := time.Duration(q.patience.Load())
 	ctx, cancel := context.WithTimeout(q.ctx, limit)
 	defer cancel()
 	e, copied := &errand{}, *q

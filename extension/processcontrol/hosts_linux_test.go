@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/hostscope/hostscope/extension/processcontrol/api"
-	"github.com/hostscope/hostscope/platform"
 )
 
 // A process that the kernel does not let be read holds up neither the others
@@ -61,38 +60,6 @@ func TestKernelDoesNotAnswer(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 	assert.Len(t, s.hosts.reads.slots, 0)
 	assert.Equal(t, 1, s.logs.FilterMessage("The kernel does not answer").Len())
-}
-
-// Neither is the end of the collector held up.
-func TestShutdownWhileTheKernelDoesNotAnswer(t *testing.T) {
-	s := newServer(t, everything, nil)
-	begun, end := make(chan struct{}), make(chan struct{})
-	s.doing = func(*request, *platform.Host, *platform.Handle, action, *api.Outcome) (platform.Guarantee, error) {
-		close(begun)
-		<-end
-		return platform.Exact, nil
-	}
-	require.NoError(t, s.Start(t.Context(), s.host))
-	_, ref := s.sleeper()
-	done := make(chan error)
-	go func() {
-		req, err := newRequest("POST", "http://localhost/v1/processes/"+ref+"/kill", "")
-		if err == nil {
-			resp, failed := s.client.Do(req)
-			if err = failed; err == nil {
-				_ = resp.Body.Close()
-			}
-		}
-		done <- err
-	}()
-	<-begun
-	s.patience.Store(int64(20 * time.Millisecond))
-	assert.ErrorIs(t, s.Shutdown(context.Background()), context.DeadlineExceeded)
-	assert.Error(t, <-done)
-	close(end)
-	require.Eventually(t, func() bool { return len(s.entries()) == 2 && len(s.hosts.acts.slots) == 0 }, 10*time.Second, time.Millisecond)
-	assert.Equal(t, "applied", s.entries()[1].Outcome)
-	assert.NoError(t, s.audit.close())
 }
 
 // What has been given up is not done later.

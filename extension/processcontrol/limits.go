@@ -41,6 +41,20 @@ func (l *limiters) allow(caller string, now time.Time) (after time.Duration, ok 
 	return take(one, now)
 }
 
+// spent tells that a caller has none left, and when there will be one.
+func (l *limiters) spent(caller string, now time.Time) (after time.Duration, none bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.of[caller]
+	if one == nil {
+		return 0, false
+	}
+	r := one.ReserveN(now, 1)
+	after = r.DelayFrom(now)
+	r.CancelAt(now)
+	return after, after > 0
+}
+
 // take takes one token, or tells when there will be one.
 func take(l *rate.Limiter, now time.Time) (after time.Duration, ok bool) {
 	r := l.ReserveN(now, 1)
@@ -51,26 +65,66 @@ func take(l *rate.Limiter, now time.Time) (after time.Duration, ok bool) {
 	return after, false
 }
 
-// slots is a number of things of which several can be taken at once.
-type slots struct {
+// fuse is a limiter that all callers share. Its last token is not for the caller
+// who had the one before: so a loop of one does not keep another from acting.
+type fuse struct {
 	mu   sync.Mutex
-	free int
+	rate *rate.Limiter // with room for one more than the burst
+	last string
 }
 
-func (s *slots) take(n int) bool {
+// take takes one token for a caller, or tells when there will be one.
+func (f *fuse) take(caller string, now time.Time) (after time.Duration, ok bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	least := 1
+	if caller == f.last {
+		least = 2
+	}
+	r := f.rate.ReserveN(now, least)
+	after = r.DelayFrom(now)
+	r.CancelAt(now)
+	if after > 0 {
+		return after, false
+	}
+	f.rate.AllowN(now, 1)
+	f.last = caller
+	return 0, true
+}
+
+// slots is a number of things of which several can be taken at once. All callers
+// together take twice as many as one may: nobody is to keep all others out.
+type slots struct {
+	each int // for one caller
+
+	mu    sync.Mutex
+	of    map[string]int
+	taken int
+}
+
+// take takes n for a caller, if they are there.
+func (s *slots) take(caller string, n int) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if n > s.free {
+	if n > s.each-s.of[caller] || s.taken-s.each > s.each-n {
 		return false
 	}
-	s.free -= n
+	if s.of == nil {
+		s.of = map[string]int{}
+	}
+	s.of[caller] += n
+	s.taken += n
 	return true
 }
 
-func (s *slots) give(n int) {
+// give gives them back.
+func (s *slots) give(caller string, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.free += n
+	s.taken -= n
+	if s.of[caller] -= n; s.of[caller] == 0 {
+		delete(s.of, caller)
+	}
 }
 
 // locks has a lock for each process that is acted on.

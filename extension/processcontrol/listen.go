@@ -29,6 +29,8 @@ import (
 const (
 	maxConns = 1024
 	maxOfOne = maxConns / 2
+
+	maxStreams = 16 // requests at a time of one connection that can have several
 )
 
 // listen makes the listener of the configuration.

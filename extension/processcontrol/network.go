@@ -6,7 +6,6 @@ package processcontrol
 import (
 	"errors"
 
-	"github.com/hostscope/hostscope/extension/processcontrol/api"
 	"github.com/hostscope/hostscope/extension/processcontrol/policy"
 	"github.com/hostscope/hostscope/platform"
 )
@@ -17,9 +16,9 @@ type hostConnection struct {
 	PID *int32 `json:"pid"`
 }
 
-// hostConnections are the sockets of the host. Which processes have them takes
-// a look at the descriptors of all processes, and so has to be asked for; it is
-// told of those whose connections the caller may see.
+// hostConnections are the sockets of the host, as many as an answer takes. Which
+// processes have them takes a look at the descriptors of processes, and so has
+// to be asked for; it is told of those whose connections the caller may see.
 func (q *request) hostConnections() (any, error) {
 	kind, err := q.oneOf("kind", kindNames)
 	if err != nil {
@@ -30,76 +29,108 @@ func (q *request) hostConnections() (any, error) {
 		return nil, err
 	}
 	return q.ofHost(func(q *request, h *platform.Host) (any, error) {
-		list, err := h.Connections(nil, kind == "unix" || kind == "all")
+		const one = 256 // bytes, more or less, beside its path
+		size, left := 0, 0
+		list, err := h.Connections(nil, kind == "unix" || kind == "all", func(s *platform.Socket) bool {
+			switch {
+			case !kinds[kind](&s.Connection):
+				return false
+			case size >= q.maxPage:
+				left++
+				return false
+			}
+			size += one + len(s.Path)
+			return true
+		})
 		if err != nil {
 			return nil, err
 		}
-		type owner struct{ pid, fd int32 }
-		of := map[uint64]owner{}
-		if owners && q.hosts.hangs(0) {
-			return nil, api.NewProblem(api.TimeoutExpired, "the kernel does not answer")
-		}
+		var of map[uint64]owner
 		if owners {
-			q.about(0)
-			q.reading(platform.FieldFDs)
-			s, err := h.Snapshot(q.ctx, platform.Request{Fields: platform.FieldFDs})
-			if err == nil {
-				err = s.ProcessesErr
-			}
-			if err != nil {
+			if of, err = q.owners(h, list); err != nil {
 				return nil, err
 			}
-			for _, p := range s.Processes {
-				if !p.Got.Has(platform.FieldFDs) {
-					continue
-				}
-				for _, f := range p.More.FDs {
-					if _, known := of[f.Inode]; f.Type == platform.FDSocket && !known {
-						of[f.Inode] = owner{p.PID, f.Number}
-					}
-				}
-			}
 		}
-		shown := map[int32]bool{} // of whom the caller may see the connections
-		for _, o := range of {
-			if _, known := shown[o.pid]; !known {
-				if shown[o.pid], err = q.mayConnections(h, o.pid); err != nil {
-					return nil, err
-				}
-			}
-		}
-		all := []hostConnection{}
+		all := make([]hostConnection, len(list))
 		for i := range list {
-			s := &list[i]
-			if !kinds[kind](&s.Connection) {
-				continue
+			all[i].connection = showConnection(&list[i].Connection)
+			all[i].FD = nil
+			if o, ok := of[list[i].Inode]; ok {
+				all[i].PID, all[i].FD = &o.pid, &o.fd
 			}
-			c := hostConnection{connection: showConnection(&s.Connection)}
-			c.FD = nil
-			if o, ok := of[s.Inode]; ok && s.Inode != 0 && shown[o.pid] {
-				c.PID, c.FD = &o.pid, &o.fd
-			}
-			all = append(all, c)
 		}
-		return map[string]any{"connections": all}, nil
+		return map[string]any{"connections": all, "left_out": left}, nil
 	})
 }
 
-// mayConnections tells whether the caller may see the connections of a process.
-func (q *request) mayConnections(h *platform.Host, pid int32) (bool, error) {
-	p, err := h.OpenPID(pid)
-	var t *policy.Target
+// owner is a process that has a socket, and under which number.
+type owner struct{ pid, fd int32 }
+
+// owners finds the processes that have sockets, by inode: of several the first
+// whose connections the caller may see.
+func (q *request) owners(h *platform.Host, list []platform.Socket) (map[uint64]owner, error) {
+	wanted := map[uint64]bool{}
+	for i := range list {
+		wanted[list[i].Inode] = list[i].Inode != 0
+	}
+	s, err := h.Snapshot(q.ctx, platform.Request{Fields: platform.FieldState})
 	if err == nil {
-		defer p.Close()
-		t, _, err = q.target(h, p)
+		err = s.ProcessesErr
 	}
-	switch {
-	case err == nil:
-		return q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.ReadConnections}).Allowed, nil
-	case errors.Is(err, platform.ErrNoSuchProcess), errors.Is(err, platform.ErrAccessDenied):
-		return false, nil
+	if err != nil {
+		return nil, err
 	}
-	return false, err
+	var pids []int32
+	for _, p := range s.Processes {
+		pids = append(pids, p.PID)
+	}
+	of := map[uint64]owner{}
+	for _, pid := range pids {
+		err := q.ownedBy(h, pid, wanted, of)
+		if err != nil && !errors.Is(err, platform.ErrNoSuchProcess) && !errors.Is(err, platform.ErrAccessDenied) {
+			return nil, err
+		}
+	}
+	return of, nil
+}
+
+// ownedBy finds those of the sockets that one process has.
+func (q *request) ownedBy(h *platform.Host, pid int32, wanted map[uint64]bool, of map[uint64]owner) error {
+	if q.hosts.hangs(pid) {
+		return nil
+	}
+	p, err := h.OpenPID(pid)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	q.about(pid)
+	asked := false
+	req := platform.Request{Fields: platform.FieldFDs, Page: platform.Page{Size: q.maxList}}
+	for {
+		q.reading(req.Fields)
+		r, err := h.Read(q.ctx, p, req)
+		if err != nil || !r.Got.Has(platform.FieldFDs) {
+			return err
+		}
+		for _, f := range r.More.FDs {
+			if _, known := of[f.Inode]; f.Type != platform.FDSocket || !wanted[f.Inode] || known {
+				continue
+			}
+			if !asked {
+				t, _, err := q.target(h, p)
+				if err != nil || !q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.ReadConnections}).Allowed {
+					return err
+				}
+				asked = true
+			}
+			of[f.Inode] = owner{pid, f.Number}
+		}
+		if !r.Cut.Has(platform.FieldFDs) {
+			return nil
+		}
+		req.Page.From = uint64(r.Last) + 1
+	}
 }
 
 // interfaces are the network interfaces, each with what psutil has in three

@@ -82,7 +82,7 @@ func denied(d policy.Decision) error {
 // view reads those of the fields that the caller may see. One that he may not
 // is an error of the process or, if it is the only one, of the request.
 func (q *request) view(h *platform.Host, p *platform.Handle, t *policy.Target, shown []*field, o options) (api.Process, error) {
-	req := platform.Request{Fields: platform.FieldState}
+	req := platform.Request{Fields: platform.FieldState, Page: platform.Page{From: o.from, Size: q.maxList, Grouped: o.grouped}}
 	var may []*field
 	no := map[string]string{}
 	v := view{control: q.control, options: o, token: p.Token()}
@@ -122,7 +122,10 @@ func (q *request) view(h *platform.Host, p *platform.Handle, t *policy.Target, s
 	}
 	process := v.process(may)
 	if process.Fields["environ"] != nil {
-		q.written(t, policy.ReadEnviron, p.Token().String())
+		if err := q.written(t, policy.ReadEnviron, p.Token().String()); err != nil {
+			delete(process.Fields, "environ")
+			process.Errors["environ"] = auditUnavailable
+		}
 	}
 	for name, why := range no {
 		process.Errors[name] = why
@@ -198,9 +201,16 @@ func show(name string, has ...string) func(*request) (any, error) {
 	}
 }
 
+// auditUnavailable is why a secret is not shown that could not be written down.
+const auditUnavailable = "audit_unavailable"
+
 // fieldProblem is the problem behind the error of a field.
 func fieldProblem(class string) error {
 	switch class {
+	case tooMany:
+		return unacceptable("there are too many names for one answer: ask without grouped")
+	case auditUnavailable:
+		return api.NewProblem(api.AuditUnavailable, "")
 	case platform.ErrAccessDenied.Class():
 		return platform.ErrAccessDenied
 	case platform.ErrZombieProcess.Class():
@@ -298,13 +308,13 @@ func (q *request) family(name string, each func(q *request, h *platform.Host, p 
 // not see it, or it does not fit.
 func (q *request) seen(h *platform.Host, p *platform.Handle, shown []*field, o options, fits func(*policy.Target, *platform.ProcessReading) bool) (api.Process, bool, error) {
 	t, r, err := q.target(h, p)
-	if err == nil && fits != nil && !fits(t, r) {
-		return api.Process{}, false, nil
-	}
 	var process api.Process
 	if err == nil {
+		// Before what fits: else who counts would learn of what he may not see.
 		if d := q.policy.Decide(&q.caller.Caller, t, policy.Ask{Action: policy.ReadBasic}); !d.Allowed {
 			err = denied(d)
+		} else if fits != nil && !fits(t, r) {
+			return api.Process{}, false, nil
 		} else {
 			process, err = q.view(h, p, t, shown, o)
 		}
@@ -336,10 +346,10 @@ func (q *request) children() (any, error) {
 }
 
 // maxListed is how many processes one answer has at most, and maxPage after how
-// many bytes it takes no other: a process can have a million mappings.
+// many bytes it takes no other.
 const (
 	maxListed = 1000
-	maxPage   = 16 << 20
+	maxPage   = 4 << 20
 )
 
 // page is processes as they go into an answer.

@@ -36,6 +36,10 @@ type request struct {
 	r      *http.Request
 	ctx    context.Context
 	caller caller
+	// principals are those that the caller is, key is what tells him from others.
+	principals []string
+	key        string
+
 	query  url.Values
 	used   []string // parameters that the endpoint knows
 	pid    int32    // that it is about, as far as known
@@ -57,11 +61,11 @@ var endpoints = []endpoint{
 	{"GET /v1/processes/{ref}/parents", (*request).parents},
 	{"GET /v1/processes/{ref}/children", (*request).children},
 	{"GET /v1/processes/{ref}/environ", show("environ", "keys")},
-	{"GET /v1/processes/{ref}/open-files", show("open_files")},
-	{"GET /v1/processes/{ref}/fds", show("fds", "types")},
-	{"GET /v1/processes/{ref}/connections", show("connections", "kind")},
-	{"GET /v1/processes/{ref}/memory-maps", show("memory_maps", "grouped")},
-	{"GET /v1/processes/{ref}/threads", show("threads")},
+	{"GET /v1/processes/{ref}/open-files", show("open_files", "after")},
+	{"GET /v1/processes/{ref}/fds", show("fds", "after", "types")},
+	{"GET /v1/processes/{ref}/connections", show("connections", "after", "kind")},
+	{"GET /v1/processes/{ref}/memory-maps", show("memory_maps", "after", "grouped")},
+	{"GET /v1/processes/{ref}/threads", show("threads", "after")},
 	{"GET /v1/processes/{ref}/priority", show("nice")},
 	{"GET /v1/processes/{ref}/cpu-affinity", show("cpu_affinity")},
 	{"GET /v1/processes/{ref}/rlimits", show("rlimits")},
@@ -124,6 +128,8 @@ func (s *statusOnly) WriteHeader(code int)        { s.code = code }
 // serve runs an endpoint and writes its answer.
 func (c *control) serve(w http.ResponseWriter, r *http.Request, endpoint func(*request) (any, error)) {
 	q := &request{control: c, w: w, r: r, ctx: r.Context(), caller: c.callerOf(r)}
+	q.principals = c.policy.Principals(&q.caller.Caller)
+	q.key = q.caller.key(q.principals)
 	answer, err := q.run(endpoint)
 	if err != nil {
 		p, expected := problemOf(err, q.pid)
@@ -142,9 +148,27 @@ func (c *control) serve(w http.ResponseWriter, r *http.Request, endpoint func(*r
 		c.refuse(w, api.NewProblem(api.Internal, ""))
 		return
 	}
+	if len(body) > c.smallAnswer {
+		if !c.answers.take(q.key, len(body)) {
+			c.refuse(w, limited("too many answers are not read yet", time.Second).(*api.Problem))
+			return
+		}
+		defer c.answers.give(q.key, len(body))
+	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(body, '\n')) // the caller may be gone
+	defer context.AfterFunc(c.stopping, func() { // who does not read it does not hold up our end
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(linger))
+	})()
+	_, _ = w.Write(body) // the caller may be gone
+	_, _ = w.Write([]byte{'\n'})
 }
+
+// Answers that callers do not read are bytes that we hold.
+const (
+	smallAnswer = 64 << 10 // is not counted
+	maxAnswers  = 32 << 20 // of one caller
+	linger      = 2 * time.Second
+)
 
 func (q *request) run(endpoint func(*request) (any, error)) (any, error) {
 	var err error
@@ -202,7 +226,8 @@ func (q *request) end() error {
 	return nil
 }
 
-// allOptions are the parameters of fields.
+// allOptions are the parameters of fields. A list of one that goes on does so
+// where the field is asked for alone.
 var allOptions = []string{"include_internal", "fallback_cmdline", "grouped", "memtype", "kind", "types", "keys"}
 
 // options reads those parameters of fields that an endpoint has.
@@ -215,6 +240,13 @@ func (q *request) options(has []string) (o options, err error) {
 			o.fallback, err = q.truth(name)
 		case "grouped":
 			o.grouped, err = q.truth(name)
+		case "after":
+			if after := q.param(name); after != "" {
+				n, failed := strconv.ParseUint(after, 0, 63)
+				if o.from = n + 1; failed != nil {
+					err = unacceptable("after is what next has said")
+				}
+			}
 		case "memtype":
 			o.memtype, err = q.oneOf(name, memtypes)
 		case "kind":
@@ -259,6 +291,9 @@ func (q *request) body(into any) error {
 	if err != nil {
 		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return api.NewProblem(api.PayloadTooLarge, "")
+		}
+		if q.stopping.Err() != nil {
+			return api.NewProblem(api.ShuttingDown, "")
 		}
 		return invalid("the body cannot be read")
 	}
@@ -367,7 +402,7 @@ func (q *request) capabilities() (any, error) {
 	if err := q.end(); err != nil {
 		return nil, err
 	}
-	h, err := q.hosts.reads.get(q.ctx)
+	h, err := q.hosts.reads.get(q.ctx, patience)
 	if err != nil {
 		return nil, err
 	}
@@ -384,7 +419,7 @@ func (q *request) capabilities() (any, error) {
 		Kernel:         map[string]bool{"pidfd_open": can.Pidfd, "pidfd_send_signal": can.Signal, "pidfs_identity": can.Pidfs},
 		Guarantees:     map[string]string{},
 	}
-	for _, name := range q.policy.Principals(&q.caller.Caller) {
+	for _, name := range q.principals {
 		if name != "" {
 			answer.Principals = append(answer.Principals, name)
 		}

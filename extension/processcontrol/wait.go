@@ -78,7 +78,7 @@ func (q *request) waitTarget(h *platform.Host, text string) (*platform.Handle, e
 // time, with the caller and with us; q.over tells which it was.
 func (q *request) begin(n int, wait time.Duration) (context.Context, func(), error) {
 	q.deadline(wait)
-	if !q.waits.take(n) {
+	if !q.waits.take(q.key, n) {
 		return nil, nil, limited("too many processes are waited for", time.Second)
 	}
 	q.telemetry.ProcessControlWaits.Add(q.ctx, int64(n))
@@ -87,7 +87,7 @@ func (q *request) begin(n int, wait time.Duration) (context.Context, func(), err
 	return ctx, func() {
 		stop()
 		cancel()
-		q.waits.give(n)
+		q.waits.give(q.key, n)
 		q.telemetry.ProcessControlWaits.Add(context.WithoutCancel(q.ctx), int64(-n))
 	}, nil
 }

@@ -43,9 +43,9 @@ func (s *server) leaver() (*exec.Cmd, string, func()) {
 	return cmd, s.ref(cmd.Process.Pid), leave
 }
 
-// free tells whether so many may still wait.
-func (s *server) free(n int) func() bool {
-	return func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.free == n }
+// taken tells whether so many are waited for.
+func (s *server) taken(n int) func() bool {
+	return func() bool { s.waits.mu.Lock(); defer s.waits.mu.Unlock(); return s.waits.taken == n }
 }
 
 func TestWaitOne(t *testing.T) {
@@ -154,7 +154,7 @@ func TestWaitLimits(t *testing.T) {
 		status, body := s.do("POST", at, "")
 		assert.Equal(t, 200, status, "%s", body)
 	})
-	require.Eventually(t, s.free(1), 10*time.Second, time.Millisecond)
+	require.Eventually(t, s.taken(1), 10*time.Second, time.Millisecond)
 	s.refused(api.RateLimited, "POST", "/v1/wait", fmt.Sprintf(`{"refs":[%q,"self"]}`, ref))
 	ctx, leaves := context.WithCancel(t.Context())
 	req, err := http.NewRequestWithContext(ctx, "POST", s.url+at, nil)
@@ -164,12 +164,12 @@ func TestWaitLimits(t *testing.T) {
 		_, err := client.Do(req)
 		assert.ErrorIs(t, err, context.Canceled)
 	})
-	require.Eventually(t, s.free(0), 10*time.Second, time.Millisecond)
+	require.Eventually(t, s.taken(2), 10*time.Second, time.Millisecond)
 	leaves()
-	require.Eventually(t, s.free(1), 10*time.Second, time.Millisecond, "the caller has gone")
+	require.Eventually(t, s.taken(1), 10*time.Second, time.Millisecond, "the caller has gone")
 	leave()
 	wg.Wait()
-	require.Eventually(t, s.free(2), 10*time.Second, time.Millisecond)
+	require.Eventually(t, s.taken(0), 10*time.Second, time.Millisecond)
 }
 
 // A wait may be longer than the server else waits to read or to write.
@@ -197,7 +197,7 @@ func TestWaitOutlastsTimeouts(t *testing.T) {
 			_ = resp.Body.Close()
 			answer <- resp.Status
 		}()
-		for !s.free(s.cfg.Wait.MaxConcurrent - 1)() {
+		for !s.taken(1)() {
 			select {
 			case <-answer:
 				return false
@@ -234,7 +234,7 @@ func TestManyWait(t *testing.T) {
 			}
 		})
 	}
-	require.Eventually(t, s.free(0), 30*time.Second, time.Millisecond)
+	require.Eventually(t, s.taken(256), 30*time.Second, time.Millisecond)
 	s.refused(api.RateLimited, "POST", "/v1/processes/"+ref+"/wait", "")
 	get[api.Process](s, "/v1/processes/"+ref) // who waits is in nobody's way
 	leave()
@@ -254,7 +254,7 @@ func TestReuseWhileWaiting(t *testing.T) {
 				done <- status
 			}()
 		}
-		require.Eventually(t, s.free(254), 10*time.Second, time.Millisecond)
+		require.Eventually(t, s.taken(2), 10*time.Second, time.Millisecond)
 		pidtest.End(victim)
 		newcomer := pidtest.StartAs(t, victim.Process.Pid)
 		assert.Equal(t, 200, <-done)
@@ -333,7 +333,7 @@ func TestMixed(t *testing.T) {
 	before := open()
 	run(requests)
 	require.Eventually(t, func() bool { return open() <= before }, 10*time.Second, 10*time.Millisecond, "descriptors: %d before, %d now", before, open())
-	assert.Equal(t, 256, s.waits.free)
+	assert.Zero(t, s.waits.taken)
 	assert.Empty(t, s.identity.of)
 	assert.Len(t, s.hosts.reads.free, maxReads)
 	assert.Equal(t, platform.StateSleeping, state(t, int(get[api.Process](s, at).PID)))

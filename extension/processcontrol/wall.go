@@ -4,11 +4,18 @@
 package processcontrol
 
 import (
+	"context"
+	"io"
+	"math"
 	"mime"
 	"net/http"
+	"net/netip"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/hostscope/hostscope/extension/processcontrol/api"
+	"github.com/hostscope/hostscope/platform"
 )
 
 // wall refuses what no client of ours sends. A page in a browser can send
@@ -17,13 +24,44 @@ import (
 // other origins that are refused, but whatever a browser sends.
 func (c *control) wall(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// A body that does not come does not hold up our end.
+		defer context.AfterFunc(c.stopping, func() {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now())
+		})()
 		if p := c.screen(r); p != nil {
 			c.refuse(w, p)
-			return
+		} else {
+			setHeaders(w.Header())
+			next.ServeHTTP(w, r)
 		}
-		setHeaders(w.Header())
-		next.ServeHTTP(w, r)
+		// Else the server would read what is left of it, when nothing ends that.
+		if r.Header.Get("Expect") == "" { // of who waits to be asked for it there is none
+			_, _ = io.CopyN(io.Discard, r.Body, c.cfg.ServerConfig.MaxRequestBodySize)
+		}
 	})
+}
+
+// maxFailed is how many logins may fail at once from one place, beside one in a
+// second.
+const maxFailed = 20
+
+// origin is the user, or the network, that a request comes from. It is empty for
+// this host's own: behind a proxy, that can be anybody.
+func origin(r *http.Request) string {
+	if peer, ok := r.Context().Value(peerKey{}).(platform.Credentials); ok {
+		return strconv.FormatUint(uint64(peer.UID), 10)
+	}
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	addr := from.Addr().Unmap()
+	if err != nil || addr.IsLoopback() {
+		return ""
+	}
+	bits := addr.BitLen()
+	if addr.Is6() {
+		bits = 64 // which one has to himself
+	}
+	network, _ := addr.Prefix(bits) // it has so many
+	return network.String()
 }
 
 // screen looks at what can be seen before the caller is known.
@@ -37,6 +75,13 @@ func (c *control) screen(r *http.Request) *api.Problem {
 	for name := range r.Header {
 		if name == "Origin" || strings.HasPrefix(name, "Sec-") || name == "Access-Control-Request-Method" {
 			return api.NewProblem(api.BrowserRequest, "the request has the header "+name)
+		}
+	}
+	if from := origin(r); from != "" {
+		if after, none := c.logins.spent(from, time.Now()); none {
+			p := api.NewProblem(api.RateLimited, "too many logins from there have failed")
+			p.Seconds = math.Ceil(after.Seconds())
+			return p
 		}
 	}
 	if r.ContentLength > c.cfg.ServerConfig.MaxRequestBodySize {

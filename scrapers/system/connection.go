@@ -84,7 +84,7 @@ type connectionState struct {
 // readConnections counts, unless single sockets are wanted.
 func (s *Scraper) readConnections(t *tick) (err error) {
 	if to := s.points(connectionCount); slices.ContainsFunc(socketDetail, to.Lists) {
-		t.sockets, err = s.host.Connections(t.sockets, to.Lists(localAddress))
+		t.sockets, err = s.host.Connections(t.sockets, to.Lists(localAddress), nil)
 		return err
 	}
 	return s.host.ConnectionCounts(&t.connections)

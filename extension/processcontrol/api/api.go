@@ -54,6 +54,7 @@ type Process struct {
 	CreationTime time.Time
 	Fields       map[string]any
 	Errors       map[string]string // why a field could not be read
+	Next         map[string]string // what a list goes on after, of those that do
 }
 
 // timeFormat is that of process.creation.time, without what is not known.
@@ -72,6 +73,9 @@ func (p Process) MarshalJSON() ([]byte, error) {
 	if len(p.Errors) > 0 {
 		m["errors"] = p.Errors
 	}
+	if len(p.Next) > 0 {
+		m["next"] = p.Next
+	}
 	return json.Marshal(m)
 }
 
@@ -82,15 +86,16 @@ func (p *Process) UnmarshalJSON(b []byte) error {
 		PID          int32             `json:"pid"`
 		CreationTime time.Time         `json:"creation_time"`
 		Errors       map[string]string `json:"errors"`
+		Next         map[string]string `json:"next"`
 	}
 	if err := json.Unmarshal(b, &fixed); err != nil {
 		return err
 	}
-	*p = Process{Ref: fixed.Ref, PID: fixed.PID, CreationTime: fixed.CreationTime, Errors: fixed.Errors}
+	*p = Process{Ref: fixed.Ref, PID: fixed.PID, CreationTime: fixed.CreationTime, Errors: fixed.Errors, Next: fixed.Next}
 	if err := json.Unmarshal(b, &p.Fields); err != nil {
 		return err
 	}
-	for _, name := range []string{"ref", "pid", "creation_time", "errors"} {
+	for _, name := range []string{"ref", "pid", "creation_time", "errors", "next"} {
 		delete(p.Fields, name)
 	}
 	return nil
