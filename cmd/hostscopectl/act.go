@@ -268,7 +268,7 @@ func (o *options) value(cmd *cobra.Command, path, field string) error {
 }
 
 func policyCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "policy", Short: "Work on policy files", Args: args(cobra.NoArgs)}
+	cmd := &cobra.Command{Use: "policy", Short: "Work on policy files", Args: args(cobra.NoArgs), RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "check FILE",
 		Short: "Check a policy file, its owner and mode included",

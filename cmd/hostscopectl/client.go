@@ -147,10 +147,13 @@ func ask[T any](ctx context.Context, o *options, method, path string, body any, 
 	return answer, raw, nil
 }
 
-// process is the path of a process. A number alone stands for the PID.
-func process(ref string) string {
+// process is the path of a process.
+func process(ref string) string { return "/v1/processes/" + url.PathEscape(reference(ref)) }
+
+// reference is a reference to a process. A number alone stands for the PID.
+func reference(ref string) string {
 	if n, err := strconv.Atoi(ref); err == nil && n > 0 {
-		ref = "pid:" + ref
+		return "pid:" + ref
 	}
-	return "/v1/processes/" + url.PathEscape(ref)
+	return ref
 }

@@ -281,8 +281,11 @@ func (o *options) wait() *cobra.Command {
 			if anyOne {
 				mode = "any"
 			}
-			limit := api.Duration(timeout)
-			w, raw, err := ask[api.Waited](cmd.Context(), o, "POST", "/v1/wait", api.WaitMany{Refs: a, Timeout: &limit, Until: until, Mode: mode}, timeout)
+			limit, refs := api.Duration(timeout), make([]string, len(a))
+			for i := range a {
+				refs[i] = reference(a[i])
+			}
+			w, raw, err := ask[api.Waited](cmd.Context(), o, "POST", "/v1/wait", api.WaitMany{Refs: refs, Timeout: &limit, Until: until, Mode: mode}, timeout)
 			if err != nil {
 				return o.failed(cmd, raw, err)
 			}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"net/url"
 	"os"
 	"os/signal"
 	"strings"
@@ -49,13 +51,30 @@ func run(ctx context.Context, args []string, out, errs io.Writer) int {
 		return 0
 	}
 	if !errors.Is(err, errTold) {
-		lines := strings.Split(err.Error(), "\n")
-		for i := range lines {
-			lines[i] = clean(lines[i]) // it can have names of processes in it
-		}
-		fmt.Fprintln(errs, "hostscopectl:", strings.Join(lines, "\n"))
+		fmt.Fprintln(errs, "hostscopectl:", message(err))
 	}
 	return exitCode(err)
+}
+
+// message is what an error says, line by line. It can have names of processes in
+// it.
+func message(err error) string {
+	if failed, ok := errors.AsType[*url.Error](err); ok {
+		err = failed.Err // the address is of no interest
+	}
+	var b strings.Builder
+	for text := range strings.SplitAfterSeq(err.Error(), "\n") {
+		line, end := strings.CutSuffix(text, "\n")
+		cells := strings.Split(line, "\t")
+		for i := range cells {
+			cells[i] = clean(cells[i])
+		}
+		b.WriteString(strings.Join(cells, "\t"))
+		if end {
+			b.WriteByte('\n')
+		}
+	}
+	return b.String()
 }
 
 // errTold is an error that the output has told of.
@@ -72,7 +91,10 @@ func exitCode(err error) int {
 		return exitTimeout
 	}
 	p, ok := errors.AsType[*api.Problem](err)
-	if !ok {
+	switch {
+	case errors.Is(err, fs.ErrPermission): // to connect, say
+		return exitAccessDenied
+	case !ok:
 		return exitFailure
 	}
 	switch p.Kind() {

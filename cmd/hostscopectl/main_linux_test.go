@@ -8,13 +8,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -171,6 +174,7 @@ func TestAct(t *testing.T) {
 	c.ok("signal", ref, "0")
 	c.fails(exitPolicy, "The process is not what was expected", "kill", ref, "--expect-executable", "/bin/other")
 	c.fails(exitUsage, "may have this PID by now", "kill", strconv.Itoa(cmd.Process.Pid))
+	c.fails(exitUsage, "may have this PID by now", "wait", strconv.Itoa(cmd.Process.Pid))
 
 	code, out, errs := c.run("wait", ref, "--timeout", "10ms")
 	assert.Equal(t, exitTimeout, code)
@@ -198,7 +202,7 @@ func TestUsage(t *testing.T) {
 	for _, args := range [][]string{
 		{"kill"}, {"kill", "a", "b"}, {"get"}, {"signal", "self"}, {"nope"}, {"kill", "--nope", "self"}, {"nice", "self", "high"}, {"nice", "self", "20"}, {"affinity", "self", "3-1"},
 		{"affinity", "self", "x"}, {"rlimit", "self", "NOFILE", "--soft", "01"}, {"rlimit", "self", "--soft", "1"}, {"rlimit", "self", "FILES", "--soft", "1"}, {"get", "not a reference"},
-		{"get", "lx1.x"}, {"connections", "self", "--kind", "x"}, {"ps", "--fields", "x"}, {"wait"}, {"policy", "check"}, {"ps", "extra"}, {"get", "../../v1/capabilities"},
+		{"get", "lx1.x"}, {"connections", "self", "--kind", "x"}, {"ps", "--fields", "x"}, {"wait"}, {"policy", "check"}, {"policy", "nope"}, {"ps", "extra"}, {"get", "../../v1/capabilities"},
 	} {
 		code, out, errs := c.run(args...)
 		assert.Equal(t, exitUsage, code, "%v: %s", args, errs)
@@ -216,7 +220,8 @@ func TestUsage(t *testing.T) {
 	c.fails(exitFailure, "others may write it", "policy", "check", bad)
 
 	none := &tool{t: t, endpoint: "unix:///nowhere"}
-	none.fails(exitFailure, "no such file", "ps")
+	none.fails(exitFailure, "dial unix /nowhere: connect: no such file", "ps")
+	none.fails(exitUsage, "\n\tps\n", "pss")
 	for _, endpoint := range []string{"", "ftp://x", "/run/x.sock", "http://"} {
 		none.endpoint = endpoint
 		none.fails(exitUsage, "--endpoint", "ps")
@@ -225,6 +230,13 @@ func TestUsage(t *testing.T) {
 	require.NoError(t, os.WriteFile(token, []byte("secret\n"), 0o600))
 	none.endpoint = "http://192.0.2.1:1"
 	none.fails(exitUsage, "without TLS", "ps", "--token-file", token)
+}
+
+// Who may not connect is denied access, and who is denied by a rule is told which.
+func TestDenied(t *testing.T) {
+	c := newTool(t, "  - {name: never, effect: deny, actions: [kill]}\n")
+	c.fails(exitPolicy, "Denied by policy: a rule denies it (rule never)", "kill", c.ref(pidtest.Sleeper(t).Process.Pid))
+	assert.Equal(t, exitAccessDenied, exitCode(&url.Error{Op: "Get", URL: "http://localhost/", Err: &net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.EACCES)}}))
 }
 
 // Each type of problem has its exit code.

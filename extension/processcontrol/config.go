@@ -52,7 +52,7 @@ type UnixSocket struct {
 // Wait bounds the waiting for processes.
 type Wait struct {
 	MaxTimeout    time.Duration `mapstructure:"max_timeout"`
-	MaxConcurrent int           `mapstructure:"max_concurrent"` // processes that are waited for
+	MaxConcurrent int           `mapstructure:"max_concurrent"` // processes that one caller waits for; all together wait for twice as many
 	MaxTargets    int           `mapstructure:"max_targets"`    // of one request
 }
 
@@ -111,6 +111,9 @@ func (c *Config) Validate() error {
 		}
 		if !isLoopback(host) && !s.TLS.HasValue() {
 			report("tls", "is needed, unless the endpoint is a loopback address")
+		}
+		if ip, err := netip.ParseAddr(host); len(c.AllowedHosts) == 0 && (host == "" || err == nil && ip.IsUnspecified()) {
+			report("allowed_hosts", "is needed where the endpoint is all addresses: the names, with ports, by which clients come, such as [\"host.example:8443\"]")
 		}
 	default:
 		report("transport", "%q is neither unix nor tcp", string(s.NetAddr.Transport))

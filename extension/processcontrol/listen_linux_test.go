@@ -70,13 +70,15 @@ func TestConfig(t *testing.T) {
 		assert.NoError(t, err, text)
 	}
 	for text, want := range map[string]string{
-		"{transport: tcp, endpoint: 127.0.0.1:8080}":                                   `"auth"`,
-		"{transport: tcp, endpoint: 127.0.0.1:8080, tls: {cert_file: a, key_file: b}}": `"auth"`,
-		"{transport: tcp, endpoint: 0.0.0.0:8080, auth: {authenticator: a}}":           `"tls"`,
-		"{transport: tcp, endpoint: \":8080\", auth: {authenticator: a}}":              `"tls"`,
-		"{transport: tcp, endpoint: 127.0.0.1.example:8080, auth: {authenticator: a}}": `"tls"`,
-		"{transport: tcp, endpoint: 10.0.0.1:8080}":                                    `"tls"`,
-		"{transport: tcp, endpoint: 127.0.0.1, auth: {authenticator: a}}":              `"endpoint"`,
+		"{transport: tcp, endpoint: 127.0.0.1:8080}":                                                            `"auth"`,
+		"{transport: tcp, endpoint: 127.0.0.1:8080, tls: {cert_file: a, key_file: b}}":                          `"auth"`,
+		"{transport: tcp, endpoint: 0.0.0.0:8080, auth: {authenticator: a}}":                                    `"tls"`,
+		"{transport: tcp, endpoint: \":8080\", auth: {authenticator: a}}":                                       `"tls"`,
+		"{transport: tcp, endpoint: 0.0.0.0:8443, auth: {authenticator: a}, tls: {cert_file: a, key_file: b}}":  `"allowed_hosts"`,
+		"{transport: tcp, endpoint: \"[::]:8443\", auth: {authenticator: a}, tls: {cert_file: a, key_file: b}}": `"allowed_hosts"`,
+		"{transport: tcp, endpoint: 127.0.0.1.example:8080, auth: {authenticator: a}}":                          `"tls"`,
+		"{transport: tcp, endpoint: 10.0.0.1:8080}":                                                             `"tls"`,
+		"{transport: tcp, endpoint: 127.0.0.1, auth: {authenticator: a}}":                                       `"endpoint"`,
 		"{transport: udp}":                                    `"transport"`,
 		"{transport: unixgram}":                               `"transport"`,
 		"{transport: npipe, endpoint: '\\\\.\\pipe\\x'}":      `"transport"`,

@@ -70,7 +70,7 @@ func (c *control) screen(r *http.Request) *api.Problem {
 		return api.NewProblem(api.ShuttingDown, "")
 	}
 	if !c.allowed[r.Host] {
-		return api.NewProblem(api.HostNotAllowed, "the header Host names none of ours")
+		return api.NewProblem(api.HostNotAllowed, "the header Host names none of ours (allowed_hosts)")
 	}
 	for name := range r.Header {
 		if name == "Origin" || strings.HasPrefix(name, "Sec-") || name == "Access-Control-Request-Method" {

@@ -43,6 +43,9 @@ func (p *Problem) Error() string {
 	if p.Reason != "" {
 		s += " (" + p.Reason + ")"
 	}
+	if p.Rule != "" {
+		s += " (rule " + p.Rule + ")"
+	}
 	return s
 }
 

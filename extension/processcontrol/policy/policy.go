@@ -69,7 +69,7 @@ type Limits struct {
 	Actions    Rate `mapstructure:"actions"` // of each caller
 	Burst      int  `mapstructure:"burst"`
 	Lethal     Rate `mapstructure:"lethal"`     // of all callers
-	Concurrent int  `mapstructure:"concurrent"` // of all callers
+	Concurrent int  `mapstructure:"concurrent"` // of each caller; of all together twice as many
 }
 
 // Effect is what a rule does.
