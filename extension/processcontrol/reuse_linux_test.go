@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+	"golang.org/x/sys/unix"
 
 	"github.com/hostscope/hostscope/extension/processcontrol/api"
 	"github.com/hostscope/hostscope/extension/processcontrol/internal/metadatatest"
@@ -219,3 +222,31 @@ rules:
 
 // A loop of one caller, or one who waits for much, does not keep others out.
 // What the limits refuse is written down as well.
+
+// Where the collector's parent is hidden from it, what is older than the
+// collector may be an ancestor.
+func TestHiddenAncestors(t *testing.T) {
+	const uid, targetEnv = 4711, "HOSTSCOPE_TEST_TARGET"
+	if target := os.Getenv(targetEnv); target != "" {
+		pid, err := strconv.Atoi(target)
+		require.NoError(t, err)
+		s := start(t, everything, nil)
+		p := s.refused(api.ProtectedProcess, "POST", "/v1/processes/"+s.ref(pid)+"/kill", "")
+		assert.Equal(t, "it is an ancestor of the collector", p.Detail)
+		_, younger := s.sleeper()
+		s.act("POST", "/v1/processes/"+younger+"/kill", "")
+		return
+	}
+	pidtest.Namespaced(t, func(t *testing.T) {
+		if b, err := os.ReadFile("/proc/self/uid_map"); err != nil || !strings.HasSuffix(string(b), " 4294967295\n") {
+			return // there is no other user
+		}
+		require.NoError(t, unix.Mount("proc", "/proc", "proc", 0, "hidepid=2"))
+		older := exec.Command("sleep", "1000")
+		older.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid}}
+		require.NoError(t, older.Start())
+		t.Cleanup(func() { pidtest.End(older) })
+		pidtest.AsUser(t, uid, targetEnv+"="+strconv.Itoa(older.Process.Pid))
+		unharmed(t, older)
+	})
+}
