@@ -317,12 +317,38 @@ func TestReuseOfTheParent(t *testing.T) {
 		require.NoError(t, err)
 		defer v.Close()
 		end(victim)
-		newcomer := startAs(t, victim.Process.Pid)
-		called := false
-		err = h.Children(t.Context(), v, true, func(*Handle) error { called = true; return nil })
-		assert.NoError(t, err)
-		assert.False(t, called)
-		unharmed(t, newcomer)
+		newcomer := pidtest.StartAs(t, victim.Process.Pid, "sh", "-c", "sleep 1000 & wait")
+		childOf(t, newcomer.Process.Pid)
+		children := func(of *Handle) (pids []int32) {
+			require.NoError(t, h.Children(t.Context(), of, true, func(c *Handle) error { pids = append(pids, c.Token().PID); return nil }))
+			return pids
+		}
+		assert.Empty(t, children(v))
+		n, err := h.OpenPID(int32(newcomer.Process.Pid))
+		require.NoError(t, err)
+		defer n.Close()
+		assert.Len(t, children(n), 1)
+
+		// Nor is one that has got a child's PID since it was listed, or one whose
+		// parent has ended since.
+		self, err := h.OpenSelf()
+		require.NoError(t, err)
+		defer self.Close()
+		child1 := sleeper(t)
+		self.step = func(at string) {
+			if at == "scan" {
+				newTick()
+				end(child1)
+				startAs(t, child1.Process.Pid)
+			}
+		}
+		assert.NotContains(t, children(self), int32(child1.Process.Pid))
+		n.step = func(at string) {
+			if at == "scan" {
+				end(newcomer)
+			}
+		}
+		assert.Empty(t, children(n))
 		p.step = nil
 		_, _ = p.Kill()
 	})

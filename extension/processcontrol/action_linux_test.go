@@ -404,6 +404,26 @@ rules:
 	assert.Equal(t, []string{"other"}, last.Principals)
 }
 
+// An action is on the disk before it is done. If it does not come there, it is not
+// done.
+func TestIntentIsOnTheDisk(t *testing.T) {
+	s := start(t, everything, nil)
+	cmd, ref := s.sleeper()
+	var steps []string
+	sync := func(err error) {
+		s.audit.sync = func(f *os.File) error { steps = append(steps, "sync"); return errors.Join(f.Sync(), err) }
+	}
+	s.step = func(step string) { steps = append(steps, step) }
+	sync(syscall.EIO)
+	s.refused(api.AuditUnavailable, "POST", "/v1/processes/"+ref+"/kill", "")
+	assert.Equal(t, []string{"opened", "decided", "sync"}, steps)
+	unharmed(t, cmd)
+	steps = nil
+	sync(nil)
+	s.act("POST", "/v1/processes/"+ref+"/kill", "")
+	assert.Equal(t, []string{"opened", "decided", "sync", "intent", "rechecked"}, steps)
+}
+
 // What is written down after the collector ended in between.
 func TestAuditUnfinished(t *testing.T) {
 	s := newServer(t, everything, nil)

@@ -25,6 +25,7 @@ import (
 type audit struct {
 	path string
 	now  func() time.Time
+	sync func(*os.File) error // tests look on
 
 	mu            sync.Mutex
 	file          *os.File
@@ -239,7 +240,7 @@ func (a *audit) add(e entry, durable bool) error {
 	}
 	n, err := a.file.Write(append(line, '\n'))
 	if err == nil && durable {
-		err = a.file.Sync()
+		err = a.sync(a.file)
 	}
 	if err != nil {
 		if n > 0 { // a part of it is there: the next one begins on a line of its own

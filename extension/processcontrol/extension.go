@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
@@ -114,7 +115,7 @@ func (c *control) Start(ctx context.Context, host component.Host) (err error) {
 		return err
 	}
 	if c.cfg.PolicyFile != "" {
-		c.audit = &audit{path: c.cfg.Audit.File, now: c.now}
+		c.audit = &audit{path: c.cfg.Audit.File, now: c.now, sync: (*os.File).Sync}
 		err := c.audit.start(c.log)
 		if err != nil && c.cfg.Audit.Required {
 			return fmt.Errorf("audit::file: %w", err)

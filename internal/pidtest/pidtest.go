@@ -130,12 +130,16 @@ func End(cmd *exec.Cmd) {
 	_ = cmd.Wait()
 }
 
-// StartAs starts a child that does nothing with a PID that is free.
-func StartAs(t testing.TB, pid int) *exec.Cmd {
+// StartAs starts a child with a PID that is free: one that does nothing, or a
+// command.
+func StartAs(t testing.TB, pid int, command ...string) *exec.Cmd {
 	t.Helper()
+	if command == nil {
+		command = []string{"sleep", "1000"}
+	}
 	for range 200 {
 		require.NoError(t, os.WriteFile("/proc/sys/kernel/ns_last_pid", []byte(strconv.Itoa(pid-1)), 0))
-		cmd := exec.Command("sleep", "1000")
+		cmd := exec.Command(command[0], command[1:]...)
 		require.NoError(t, cmd.Start())
 		if cmd.Process.Pid == pid {
 			t.Cleanup(func() { End(cmd) })
