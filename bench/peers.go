@@ -338,7 +338,7 @@ func scrapeSnapshots(set selection, m *meter) error {
 	go func() {
 		for range time.Tick(interval) {
 			m.scraped()
-			snap, err := host.Snapshot(context.Background(), platform.Request{Fields: set.fields})
+			snap, err := host.Snapshot(context.Background(), platform.Request{Fields: set.fields, Keep: true})
 			if err = errors.Join(err, snap.ProcessesErr); err != nil {
 				panic(err)
 			}

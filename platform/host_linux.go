@@ -77,6 +77,7 @@ func Open(root Root, m Machine) (*Host, error) {
 	h.procfs = unix.Fstatfs(fd, &st) == nil && st.Type == unix.PROC_SUPER_MAGIC
 	h.owners.access, h.owners.path = &h.access, filepath.Join(h.root.Path, "etc/passwd")
 	h.table.sizeIsCount = h.fdSizeIsCount()
+	h.table.kept.most = h.mayKeep()
 	h.ownPIDs = h.seesItself()
 	h.boot = h.bootID()
 	h.pretend = h.pretended()
@@ -88,6 +89,7 @@ func (h *Host) Close() error {
 	if h.proc < 0 {
 		return nil
 	}
+	h.keepNone()
 	err := unix.Close(h.proc)
 	h.proc = -1
 	return err
@@ -102,6 +104,7 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 	s := &h.snap
 	*s = Snapshot{Time: h.machine.Now(), CPU: CPU{PerCPU: s.CPU.PerCPU[:0]}}
 	if err := h.read("stat", func(b []byte) error { return procfs.Host(b, &h.stat) }); err != nil {
+		h.yield(err)
 		return s, err
 	}
 	s.Boot = h.booted()
@@ -116,6 +119,7 @@ func (h *Host) Snapshot(ctx context.Context, req Request) (*Snapshot, error) {
 		h.table.ttys.scanned = false
 		clear(h.table.sockets.namespaces)
 		s.Processes, s.ProcessesErr = h.processes(ctx, req, s)
+		h.yield(s.ProcessesErr)
 		s.Hidden = h.procfs && len(h.table.pids) > 0 && h.table.pids[0] != 1
 	}
 	return s, nil

@@ -460,6 +460,10 @@ type Request struct {
 	// Page is the part of its lists that is wanted of a process which is read
 	// through a [Handle].
 	Page Page
+	// Keep: this request comes again and again, so files of processes may stay
+	// open until the next, or until Close: on Linux up to 1,024, and an eighth of
+	// the descriptors that this program may have.
+	Keep bool
 }
 
 // Page is a part of the lists of a process: of mappings in the order of their

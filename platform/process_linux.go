@@ -47,10 +47,11 @@ const errMalformed = unix.EILSEQ
 
 // processCache is what one identity keeps between snapshots.
 type processCache struct {
-	argStart uint64 // moves with an exec
-	steady   Fields // the steady fields that were got
-	denied   Fields // not asked for again before the rotation comes round
-	absent   Fields // likewise: this process has no such file
+	open     [numCountFiles]int32 // descriptors that are kept, plus one; 0 for none
+	argStart uint64               // moves with an exec
+	steady   Fields               // the steady fields that were got
+	denied   Fields               // not asked for again before the rotation comes round
+	absent   Fields               // likewise: this process has no such file
 	detailed time.Time
 	threads  threadTotals
 }
@@ -64,6 +65,7 @@ type table struct {
 	// exhausted is why no file can be opened any more: not a fault of the
 	// process that was read when it showed.
 	exhausted unix.Errno
+	kept      kept
 
 	at      int    // the folder that path is relative to: /proc, or one of a process
 	path    []byte // "PID/file\0", or "file\0" in the folder of the process
@@ -118,7 +120,7 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 			return nil, fmt.Errorf("%s: after %d of %d processes: %w", h.root.Proc, n, len(t.pids), context.Cause(ctx))
 		}
 		for len(old) > 0 && old[0].PID < pid {
-			t.drop(old[0])
+			h.drop(old[0])
 			old = old[1:]
 		}
 		p := (*Process)(nil)
@@ -138,11 +140,11 @@ func (h *Host) processes(ctx context.Context, req Request, s *Snapshot) ([]*Proc
 		if ok {
 			next = append(next, p)
 		} else {
-			t.drop(p)
+			h.drop(p)
 		}
 	}
 	for _, p := range old {
-		t.drop(p)
+		h.drop(p)
 	}
 	t.replace(next)
 	if n := len(t.pids); n > 0 {
@@ -166,9 +168,10 @@ func (t *table) new() *Process {
 	return new(Process)
 }
 
-func (t *table) drop(p *Process) {
+func (h *Host) drop(p *Process) {
+	h.forget(p)
 	*p = Process{}
-	t.free = append(t.free, p)
+	h.table.free = append(h.table.free, p)
 }
 
 // listPIDs fills pids with the numbers in /proc, ascending. The kernel lists
@@ -204,6 +207,7 @@ func (h *Host) enter(p *Process, pid int32, req Request) unix.Errno {
 	t.pid = pid
 	t.at, t.path, t.prefix = h.proc, strconv.AppendInt(t.path[:0], int64(pid), 10), 0
 	known := p.PID == pid
+	t.kept.now = known && req.Keep
 	const totals = FieldContextSwitches | FieldRunDelay
 	families := req.Fields & threadFields
 	if known && p.Threads == 1 {
@@ -252,6 +256,7 @@ func (h *Host) enterLate(p *Process) unix.Errno {
 
 // leave ends what enter began.
 func (h *Host) leave() {
+	h.table.kept.now = false
 	if h.table.at != h.proc {
 		h.close(h.table.at)
 		h.table.at = h.proc
@@ -274,7 +279,12 @@ func (h *Host) readProcess(ctx context.Context, p *Process, pid int32, req Reque
 func (h *Host) readEntered(ctx context.Context, p *Process, pid int32, req Request, s *Snapshot) bool {
 	t := &h.table
 	var stat procfs.PIDStat
-	b, errno := h.readCounts(t.file("stat"))
+	b, errno := h.readCounts(p, statFile)
+	if errno == unix.ESRCH && p.cache.open[statFile] != 0 { // another may have its number by now
+		h.forget(p)
+		*p = Process{}
+		b, errno = h.readCounts(p, statFile)
+	}
 	if errno == 0 && (procfs.Stat(b, &stat) != nil || stat.PID != pid) {
 		errno = errMalformed
 	}
@@ -287,6 +297,7 @@ func (h *Host) readEntered(ctx context.Context, p *Process, pid int32, req Reque
 	}
 	fresh := p.PID != pid || p.Start != stat.Start
 	if fresh {
+		h.forget(p)
 		*p = Process{
 			ID:      ID{PID: pid, Start: stat.Start},
 			Created: s.Boot.Add(time.Duration(stat.Start) * (time.Second / ticksPerSecond)),

@@ -62,18 +62,23 @@ func (a *access) readOnce(dir int, name, buf []byte) ([]byte, unix.Errno) {
 // lock which a process can hold (stat, statm, status, schedstat), and for
 // no other file system.
 func (a *access) readFast(dir int, name, buf []byte) ([]byte, unix.Errno) {
-	a.calls++
-	fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), openFlags, 0, 0, 0)
+	fd, errno := a.openFast(dir, name)
 	if errno != 0 {
 		return nil, errno
 	}
 	a.calls += 2
-	n, _, errno := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
-	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, fd, 0, 0)
+	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 	if errno != 0 {
 		return nil, errno
 	}
 	return buf[:n], 0
+}
+
+func (a *access) openFast(dir int, name []byte) (int, unix.Errno) {
+	a.calls++
+	fd, _, errno := unix.RawSyscall6(unix.SYS_OPENAT, uintptr(dir), uintptr(unsafe.Pointer(&name[0])), openFlags, 0, 0, 0)
+	return int(fd), errno
 }
 
 func (a *access) close(fd int) {

@@ -93,9 +93,9 @@ func (h *Host) readSmall(name string) ([]byte, unix.Errno) {
 	return h.readOnce(h.table.at, h.table.file(name), h.table.buf[:])
 }
 
-// readCounts reads a file of the process that is mere counts, which the kernel
-// answers at once.
-func (h *Host) readCounts(path []byte) ([]byte, unix.Errno) {
+// readCountsAt reads a file of a process or a thread that is mere counts, which
+// the kernel answers at once.
+func (h *Host) readCountsAt(path []byte) ([]byte, unix.Errno) {
 	t := &h.table
 	if h.procfs {
 		return h.readFast(t.at, path, t.buf[:])
@@ -104,7 +104,7 @@ func (h *Host) readCounts(path []byte) ([]byte, unix.Errno) {
 }
 
 func (h *Host) readStatm(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readCounts(h.table.file("statm"))
+	b, errno := h.readCounts(p, statmFile)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -125,11 +125,8 @@ func (h *Host) readStatm(p *Process, want Fields) (Fields, unix.Errno) {
 	return want, 0
 }
 
-// readIO is no readCounts: the kernel waits for an exec of the process
-// (do_io_accounting of fs/proc/base.c), and before Linux 5.8 that is as long as
-// the file system takes which the program is on.
 func (h *Host) readIO(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readSmall("io")
+	b, errno := h.readCounts(p, ioFile)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -302,7 +299,7 @@ func (h *Host) streamAt(at int, name []byte, each func([]byte) bool) unix.Errno 
 }
 
 func (h *Host) readSchedstat(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readCounts(h.table.file("schedstat"))
+	b, errno := h.readCounts(p, schedstatFile)
 	if errno != 0 {
 		return 0, errno
 	}
@@ -393,7 +390,7 @@ func (h *Host) readEnvironment(p *Process, want Fields) (Fields, unix.Errno) {
 // readStatus reads all that status tells. Which lines there are depends on
 // the kernel, and on whether the process has memory.
 func (h *Host) readStatus(p *Process, want Fields) (Fields, unix.Errno) {
-	b, errno := h.readCounts(h.table.file("status"))
+	b, errno := h.readCounts(p, statusFile)
 	if errno != 0 {
 		return 0, errno
 	}

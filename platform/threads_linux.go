@@ -173,7 +173,7 @@ func (h *Host) readThread(p *Process, th *Thread, want Fields, failedIO *unix.Er
 	t := &h.table
 	var n counts
 	if want.Has(FieldThreadList) {
-		b, errno := h.readCounts(t.threadFile(th.ID, "stat"))
+		b, errno := h.readCountsAt(t.threadFile(th.ID, "stat"))
 		if errno != 0 {
 			return errno
 		}
@@ -190,7 +190,7 @@ func (h *Host) readThread(p *Process, th *Thread, want Fields, failedIO *unix.Er
 	}
 	if want&(FieldThreadSwitches|FieldContextSwitches) != 0 {
 		if th.ID != t.pid || !t.mainStatus { // else it was the process's own file
-			b, errno := h.readCounts(t.threadFile(th.ID, "status"))
+			b, errno := h.readCountsAt(t.threadFile(th.ID, "status"))
 			if errno != 0 {
 				return errno
 			}
@@ -205,7 +205,7 @@ func (h *Host) readThread(p *Process, th *Thread, want Fields, failedIO *unix.Er
 		th.Got |= FieldThreadSwitches
 	}
 	if want.Has(FieldRunDelay) {
-		b, errno := h.readCounts(t.threadFile(th.ID, "schedstat"))
+		b, errno := h.readCountsAt(t.threadFile(th.ID, "schedstat"))
 		if errno != 0 {
 			return errno
 		}
