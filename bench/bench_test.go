@@ -63,7 +63,8 @@ func TestWork(t *testing.T) {
 	for _, set := range []string{"default ", "all "} {
 		assert.InDelta(t, 32, number(set+floor, "processes"), 0)
 		assert.InDelta(t, number(set+snapshot, "system calls"), number(set+ours, "system calls"), 0.5, "one reads what the other does")
-		assert.Less(t, number(set+floor, "system calls"), number(set+ours, "system calls")+0.5)
+		// The floor opens and closes the three files that hostscope keeps open.
+		assert.Less(t, number(set+floor, "system calls"), number(set+ours, "system calls")+6.5)
 		assert.Less(t, number(set+ours, "system calls")*5, number(set+hostmetrics, "system calls"))
 		assert.Less(t, number(set+ours, "allocations")*3, number(set+hostmetrics, "allocations"))
 	}

@@ -5,7 +5,8 @@
 
 // Bench compares what it costs to read processes: hostscope's process scraper,
 // that of the OpenTelemetry Collector's hostmetrics receiver at the same
-// metrics, and a floor: the system calls alone, without which nothing is known.
+// metrics, and a floor: the system calls alone that read the files with the
+// values in them, each opened by its name.
 // Snapshot is the part of hostscope's that reads, without the metrics.
 //
 // All read one population of idle processes, in a PID namespace of their own:
@@ -126,29 +127,38 @@ func compare(o options) error {
 		return err
 	}
 	calls := map[job]float64{}
-	for _, set := range o.sets {
-		for _, peer := range o.peers {
-			j := job{Peer: peer, Set: set}
-			if !j.possible() {
-				continue
-			}
-			var err error
-			if calls[j], err = countCalls(j); err != nil {
-				return fmt.Errorf("%s: system calls: %w", j, err)
+	count := func(which func(job) bool) error {
+		for _, set := range o.sets {
+			for _, peer := range o.peers {
+				j := job{Peer: peer, Set: set}
+				if !j.possible() || !which(j) {
+					continue
+				}
+				var err error
+				if calls[j], err = countCalls(j); err != nil {
+					return fmt.Errorf("%s: system calls: %w", j, err)
+				}
 			}
 		}
+		return nil
+	}
+	if err := count(func(j job) bool { return !j.keeps() }); err != nil {
+		return err
 	}
 	for _, n := range o.sizes {
 		if err := all.grow(n); err != nil {
 			return err
 		}
+		if err := count(job.keeps); err != nil {
+			return err
+		}
 		for _, set := range o.sets {
 			t := table{n: n, set: set}
 			for _, peer := range o.peers {
-				if !(job{Peer: peer, Set: set}).possible() {
-					continue
+				j := job{Peer: peer, Set: set}
+				if j.possible() {
+					t.rows = append(t.rows, row{peer: peer, calls: calls[j]})
 				}
-				t.rows = append(t.rows, row{peer: peer, calls: calls[job{Peer: peer, Set: set}]})
 			}
 			for range o.rounds {
 				for i := range t.rows {
@@ -166,5 +176,5 @@ func compare(o options) error {
 }
 
 // traced is how many processes there are when system calls are counted, which
-// takes long. Their number per process does not depend on it.
+// takes long, of who takes the same number of them for each.
 const traced = 100

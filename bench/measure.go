@@ -31,6 +31,10 @@ type job struct {
 // neither a floor nor a snapshot that holds it all.
 func (j job) possible() bool { return !sets[j.Set].host || j.Peer == ours || j.Peer == hostmetrics }
 
+// keeps tells whether the peer keeps files of processes open, of which there
+// may be only so many: what it takes for each depends on how many there are.
+func (j job) keeps() bool { return !sets[j.Set].host && (j.Peer == ours || j.Peer == snapshot) }
+
 func (j job) String() string { return j.Peer + ", set " + j.Set }
 
 // result is what one process and one scrape cost, or in a set that is of the
