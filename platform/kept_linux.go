@@ -42,7 +42,7 @@ func (f countFile) waits() bool { return f == ioFile }
 
 const (
 	// maxKept is how many files stay open at most.
-	maxKept = 1024
+	maxKept = 2048
 	// keptShare is which part of the descriptors that this program may have
 	// they are at most.
 	keptShare = 8

@@ -461,7 +461,7 @@ type Request struct {
 	// through a [Handle].
 	Page Page
 	// Keep: this request comes again and again, so files of processes may stay
-	// open until the next, or until Close: on Linux up to 1,024, and an eighth of
+	// open until the next, or until Close: on Linux up to 2,048, and an eighth of
 	// the descriptors that this program may have.
 	Keep bool
 }
