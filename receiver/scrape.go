@@ -76,7 +76,7 @@ func (r *hostReceiver) newReader() (*reader, error) {
 	rd := &reader{
 		host: host,
 		request: platform.Request{
-			Keep: true,
+			Keep:         true,
 			Select:       func(*platform.Process) bool { return false },
 			DetailBudget: r.cfg.CollectionInterval / detailShare,
 		},
