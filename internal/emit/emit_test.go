@@ -139,6 +139,41 @@ func TestSplit(t *testing.T) {
 		assert.Equal(t, want, lines)
 	}
 
+	// Of several resources, whose points are told apart by theirs.
+	several := func() pmetric.Metrics {
+		md := pmetric.NewMetrics()
+		for i := range 3 {
+			full().ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
+			md.ResourceMetrics().At(i).Resource().Attributes().PutStr("host.name", strconv.Itoa(i))
+		}
+		return md
+	}
+	told := func(md pmetric.Metrics) (lines []string) {
+		for _, rm := range md.ResourceMetrics().All() {
+			one := pmetric.NewMetrics()
+			rm.CopyTo(one.ResourceMetrics().AppendEmpty())
+			part := emittest.Lines(one)
+			for _, line := range part[1:] {
+				lines = append(lines, part[0]+line)
+			}
+		}
+		return lines
+	}
+	want = told(several())
+	slices.Sort(want)
+	for most, sizes := range map[int][]int{9: {9, 9, 9}, 13: {13, 13, 1}, 20: {20, 7}, 26: {26, 1}, 27: {27}} {
+		var got []int
+		var lines []string
+		require.NoError(t, emit.Split(several(), most, func(md pmetric.Metrics) error {
+			require.NoError(t, emittest.Check(md, c))
+			got, lines = append(got, md.DataPointCount()), append(lines, told(md)...)
+			return nil
+		}))
+		slices.Sort(lines)
+		assert.Equal(t, sizes, got)
+		assert.Equal(t, want, lines)
+	}
+
 	batches := 0
 	assert.EqualError(t, emit.Split(full(), 2, func(pmetric.Metrics) error { batches++; return errors.New("refused") }), "refused")
 	assert.Equal(t, 1, batches)

@@ -5,45 +5,59 @@ package emit
 
 import "go.opentelemetry.io/collector/pdata/pmetric"
 
-// Split hands the metrics of one resource and scope over in batches of at most
-// so many points. Backends take no more than so much at once: the OTLP receiver
-// 4 MiB by gRPC, if it is not told otherwise. It ends with the first error of
+// Split hands metrics over in batches of at most so many points. Backends take
+// no more than so much at once: the OTLP receiver 4 MiB by gRPC, if it is not
+// told otherwise. Each resource has one scope. It ends with the first error of
 // consume. What md had belongs to consume.
 func Split(md pmetric.Metrics, most int, consume func(pmetric.Metrics) error) error {
 	if md.DataPointCount() <= most {
 		return consume(md)
 	}
-	from := md.ResourceMetrics().At(0)
-	scope := from.ScopeMetrics().At(0)
-	batch, room := pmetric.Metrics{}, 0
-	var to pmetric.MetricSlice
-	for _, m := range scope.Metrics().All() {
-		points := pointsOf(m)
-		for i := 0; i < points.Len(); {
-			if room == 0 {
-				if to != (pmetric.MetricSlice{}) {
-					if err := consume(batch); err != nil {
-						return err
-					}
+	batches, room := []pmetric.Metrics{md}, most // in the last of them
+	md.ResourceMetrics().RemoveIf(func(rm pmetric.ResourceMetrics) bool {
+		from := rm.ScopeMetrics().At(0)
+		var to pmetric.MetricSlice // where those of rm go
+		from.Metrics().RemoveIf(func(m pmetric.Metric) bool {
+			points := pointsOf(m)
+			var into pmetric.NumberDataPointSlice // where those of m go
+			points.RemoveIf(func(p pmetric.NumberDataPoint) bool {
+				if room == 0 {
+					batches, room = append(batches, pmetric.NewMetrics()), most
+					to, into = pmetric.MetricSlice{}, pmetric.NumberDataPointSlice{}
 				}
-				batch, room = pmetric.NewMetrics(), most
-				rm := batch.ResourceMetrics().AppendEmpty()
-				from.Resource().CopyTo(rm.Resource())
-				sm := rm.ScopeMetrics().AppendEmpty()
-				scope.Scope().CopyTo(sm.Scope())
-				to = sm.Metrics()
-			}
-			n := min(room, points.Len()-i)
-			room -= n
-			into := without(m, to.AppendEmpty())
-			into.EnsureCapacity(n)
-			for ; n > 0; n-- {
-				points.At(i).MoveTo(into.AppendEmpty())
-				i++
-			}
+				room--
+				if len(batches) == 1 {
+					return false // the first ones stay
+				}
+				if to == (pmetric.MetricSlice{}) {
+					to = like(rm, batches[len(batches)-1].ResourceMetrics().AppendEmpty())
+				}
+				if into == (pmetric.NumberDataPointSlice{}) {
+					into = without(m, to.AppendEmpty())
+				}
+				p.MoveTo(into.AppendEmpty())
+				return true
+			})
+			return points.Len() == 0
+		})
+		return from.Metrics().Len() == 0
+	})
+	for _, b := range batches {
+		if err := consume(b); err != nil {
+			return err
 		}
 	}
-	return consume(batch)
+	return nil
+}
+
+// like makes to the resource and scope that rm is, and answers where metrics go.
+func like(rm, to pmetric.ResourceMetrics) pmetric.MetricSlice {
+	rm.Resource().CopyTo(to.Resource())
+	to.SetSchemaUrl(rm.SchemaUrl())
+	from, scope := rm.ScopeMetrics().At(0), to.ScopeMetrics().AppendEmpty()
+	from.Scope().CopyTo(scope.Scope())
+	scope.SetSchemaUrl(from.SchemaUrl())
+	return scope.Metrics()
 }
 
 func pointsOf(m pmetric.Metric) pmetric.NumberDataPointSlice {

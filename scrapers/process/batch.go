@@ -15,8 +15,7 @@ import (
 const batch = 256
 
 // batchPoints ends a batch of fewer processes, also in the middle of one: the
-// detail of some, or of one, is more than a backend takes at once. A metric of
-// one process is not divided.
+// detail of some, or of one, is more than a backend takes at once.
 const batchPoints = 10_000
 
 // batches hands over what is recorded, one batch after the other.
@@ -72,13 +71,16 @@ func (b *batches) resource() pmetric.ResourceMetrics {
 
 // flush hands over what there is.
 func (b *batches) flush(consume func(pmetric.Metrics) error) error {
-	md, to, empty := b.md, b.to, b.empty
+	md, to, points, empty := b.md, b.to, b.points, b.empty
 	b.md, b.to, b.points, b.empty = pmetric.Metrics{}, pmetric.ResourceMetricsSlice{}, 0, false
 	if empty {
 		to.RemoveIf(func(rm pmetric.ResourceMetrics) bool { return rm.ScopeMetrics().At(0).Metrics().Len() == 0 })
 	}
 	if to == (pmetric.ResourceMetricsSlice{}) || to.Len() == 0 {
 		return nil
+	}
+	if points > batchPoints { // with the last metric
+		return emit.Split(md, batchPoints, consume)
 	}
 	return consume(md)
 }
