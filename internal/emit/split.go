@@ -5,10 +5,15 @@ package emit
 
 import "go.opentelemetry.io/collector/pdata/pmetric"
 
-// Split hands metrics over in batches of at most so many points. Backends take
-// no more than so much at once: the OTLP receiver 4 MiB by gRPC, if it is not
-// told otherwise. Each resource has one scope. It ends with the first error of
-// consume. What md had belongs to consume.
+// MaxPoints is how many are handed over at once. Backends take no more than so
+// much: the OTLP receiver 4 MiB by gRPC, if it is not told otherwise. A point has
+// some 100 bytes, one of a mapping with all attributes 370, and more where paths
+// are long.
+const MaxPoints = 10_000
+
+// Split hands metrics over in batches of at most so many points. Each resource
+// has one scope. It ends with the first error of consume. What md had belongs to
+// consume.
 func Split(md pmetric.Metrics, most int, consume func(pmetric.Metrics) error) error {
 	if md.DataPointCount() <= most {
 		return consume(md)

@@ -11,12 +11,9 @@ import (
 )
 
 // batch is how many processes are handed over at once, so that the memory in
-// use does not grow with the host.
+// use does not grow with the host. Where they have more points than fit in one,
+// a batch ends before, also in the middle of a process.
 const batch = 256
-
-// batchPoints ends a batch of fewer processes, also in the middle of one: the
-// detail of some, or of one, is more than a backend takes at once.
-const batchPoints = 10_000
 
 // batches hands over what is recorded, one batch after the other.
 type batches struct {
@@ -44,7 +41,7 @@ func (b *batches) record(s *Scraper, snap *platform.Snapshot, p *platform.Proces
 		}
 		m.points.Begin(resource)
 		m.record(m.points, sample)
-		if b.points += m.points.End(); b.points >= batchPoints {
+		if b.points += m.points.End(); b.points >= emit.MaxPoints {
 			if err := b.flush(consume); err != nil {
 				return err
 			}
@@ -79,8 +76,8 @@ func (b *batches) flush(consume func(pmetric.Metrics) error) error {
 	if to == (pmetric.ResourceMetricsSlice{}) || to.Len() == 0 {
 		return nil
 	}
-	if points > batchPoints { // with the last metric
-		return emit.Split(md, batchPoints, consume)
+	if points > emit.MaxPoints { // with the last metric
+		return emit.Split(md, emit.MaxPoints, consume)
 	}
 	return consume(md)
 }

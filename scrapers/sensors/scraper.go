@@ -109,7 +109,7 @@ func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume f
 	s.energy.forget(snap.Time)
 	s.last = snap.Time
 	if resource.Metrics.Len() > 0 {
-		_ = consume(md)
+		_ = emit.Split(md, emit.MaxPoints, consume)
 	}
 	return err
 }

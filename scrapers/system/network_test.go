@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
+	"github.com/hostscope/hostscope/internal/emit"
+
 	"github.com/hostscope/hostscope/platform"
 )
 
@@ -173,7 +175,7 @@ func TestManyInterfaces(t *testing.T) {
 		}
 		return nil
 	}))
-	assert.Equal(t, []int{batchPoints, 2*interfaces - batchPoints}, sizes)
+	assert.Equal(t, []int{emit.MaxPoints, 2*interfaces - emit.MaxPoints}, sizes)
 	assert.EqualValues(t, interfaces*(interfaces-1)/2, sum)
 }
 

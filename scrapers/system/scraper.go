@@ -20,11 +20,6 @@ import (
 //go:embed metadata.yaml
 var metadataYAML []byte
 
-// batchPoints is how many points are handed over at once. A host has some
-// hundred, but ten for each network interface, and one for each connection
-// where those are wanted.
-const batchPoints = 10_000
-
 // Scraper emits the metrics of the host as a whole. Not for concurrent use.
 type Scraper struct {
 	host    *platform.Host
@@ -130,7 +125,7 @@ func (s *Scraper) Scrape(ctx context.Context, snap *platform.Snapshot, consume f
 		}
 	}
 	if resource.Metrics.Len() > 0 {
-		_ = emit.Split(md, batchPoints, consume)
+		_ = emit.Split(md, emit.MaxPoints, consume)
 	}
 	return err
 }
