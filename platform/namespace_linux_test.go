@@ -21,20 +21,30 @@ import (
 // inNamespace is set where a test runs again in namespaces of its own.
 const inNamespace = "HOSTSCOPE_TEST_IN_NAMESPACE"
 
-// alone runs the test again as the first process of new network, PID and mount
-// namespaces, with a loopback interface and nothing else, and tells whether it
-// is there now; if not, all is done. What it finds there is what it made.
+// alone is inNetwork with a /proc of its own and a loopback interface that is
+// up. What a test finds there is what it made.
 func alone(t testing.TB) bool {
+	if !inNetwork(t) {
+		return false
+	}
+	err := errors.Join(
+		unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount("proc", "/proc", "proc", 0, ""),
+		loopbackUp(),
+	)
+	if errors.Is(err, syscall.EPERM) {
+		t.Skip("not permitted to mount /proc")
+	}
+	require.NoError(t, err)
+	return true
+}
+
+// inNetwork runs the test or benchmark again as the first process of network,
+// PID and mount namespaces of its own, and fails as that does. It answers true
+// there; if not, all is done. /proc and /sys are those of the outside. Who is
+// not root gets a user namespace as well, in which they are.
+func inNetwork(t testing.TB) bool {
 	if os.Getenv(inNamespace) == t.Name() {
-		err := errors.Join(
-			unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
-			unix.Mount("proc", "/proc", "proc", 0, ""),
-			loopbackUp(),
-		)
-		if errors.Is(err, syscall.EPERM) {
-			t.Skip("not permitted to mount /proc")
-		}
-		require.NoError(t, err)
 		return true
 	}
 	self, err := os.Executable()

@@ -8,10 +8,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,43 +17,6 @@ import (
 
 	"github.com/hostscope/hostscope/platform/internal/netlink"
 )
-
-// insideNetwork is set where the test binary runs again in a network of its
-// own, in which it is the first process.
-const insideNetwork = "HOSTSCOPE_TEST_NETWORK"
-
-// inNetwork runs a test or benchmark again as the first process of namespaces
-// of its own, those of the network, PIDs and mounts, and fails as that does. It
-// answers true there. Who is not root gets a user namespace as well, in which
-// they are.
-func inNetwork(t testing.TB, args ...string) bool {
-	if os.Getenv(insideNetwork) != "" {
-		return true
-	}
-	self, err := os.Executable()
-	require.NoError(t, err)
-	cmd := exec.Command(self, append(args, "-test.v")...)
-	cmd.Env = append(os.Environ(), insideNetwork+"=1")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET | unix.CLONE_NEWPID | unix.CLONE_NEWNS}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	out, err := cmd.CombinedOutput()
-	switch {
-	case errors.Is(err, syscall.EPERM), errors.Is(err, syscall.ENOSPC):
-		t.Skip("not permitted to make namespaces")
-	case strings.Contains(string(out), "\n--- SKIP") || strings.HasPrefix(string(out), "--- SKIP"):
-		t.Skip(string(out))
-	}
-	require.NoError(t, err, string(out))
-	require.True(t, strings.Contains(string(out), "\nPASS\n"), string(out))
-	if _, ok := t.(*testing.B); ok { // of which a log is cut
-		_, _ = os.Stdout.Write(out)
-	}
-	return false
-}
 
 // namespaceRoot is a folder with the proc and sys of the namespaces that we are
 // in; /proc and /sys are still those of the outside.

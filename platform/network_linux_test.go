@@ -221,7 +221,7 @@ func TestConntrack(t *testing.T) {
 // TestNetworkNamespace makes interfaces, and reads them by system calls, by
 // the files of the same network, and the network outside by its files.
 func TestNetworkNamespace(t *testing.T) {
-	if !inNetwork(t, "-test.run=^"+t.Name()+"$") {
+	if !inNetwork(t) {
 		return
 	}
 	root := namespaceRoot(t)
@@ -358,7 +358,7 @@ func TestNetworkNamespace(t *testing.T) {
 // TestNetworkChurn: interfaces come and go while they are read, by each way.
 // Those that stay are in every reading, once, and nothing is an error.
 func TestNetworkChurn(t *testing.T) {
-	if !inNetwork(t, "-test.run=^"+t.Name()+"$") {
+	if !inNetwork(t) {
 		return
 	}
 	root := namespaceRoot(t)
