@@ -214,7 +214,12 @@ func TestManyDescriptors(t *testing.T) {
 	threads, n := pages(s, "/v1/processes/self/threads", "threads")
 	assert.Len(t, threads, n)
 	assert.Greater(t, n, 1)
-	assert.Equal(t, float64(os.Getpid()), threads[0]["id"])
+	ids := map[any]bool{}
+	for _, thread := range threads {
+		ids[thread["id"]] = true
+	}
+	assert.Len(t, ids, n)
+	assert.Contains(t, ids, float64(os.Getpid())) // not the lowest where the numbers have begun again
 	assert.Nil(t, get[api.Process](s, "/v1/processes/self?fields=num_ctx_switches").Next)
 
 	// Of the sockets of the host too there can be too many for one answer.
