@@ -87,7 +87,7 @@ func (h *Host) Filesystems(ctx context.Context, dst []Filesystem, req Filesystem
 		}
 	}
 	for _, m := range behind {
-		if table.ask(m, statfsPatience) == nil {
+		if ctx.Err() == nil && table.ask(m, statfsPatience) == nil {
 			told(m)
 		} else {
 			silent = append(silent, m.Mountpoint)

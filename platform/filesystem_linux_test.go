@@ -284,10 +284,13 @@ func TestFilesystemsHangOnce(t *testing.T) {
 	}
 	tr.write("proc/1/mountinfo", table)
 	synctest.Test(t, func(t *testing.T) {
-		takes := time.Second
+		takes, others := time.Second, time.Duration(0)
 		h, err := Open(Root{Path: tr.dir}, Machine{Statfs: func(path string) (Statfs, error) {
-			if path == "/nfs/00" {
+			switch {
+			case path == "/nfs/00":
 				time.Sleep(takes)
+			case path != "/":
+				time.Sleep(others)
 			}
 			return ok(path)
 		}})
@@ -296,6 +299,12 @@ func TestFilesystemsHangOnce(t *testing.T) {
 		all, err := h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
 		require.NoError(t, err)
 		assert.Len(t, all, 1+mounted, "it is only slow")
+
+		others = statfsPatience - time.Millisecond
+		start := time.Now()
+		_, err = h.Filesystems(t.Context(), nil, FilesystemRequest{All: true})
+		assert.ErrorContains(t, err, "/nfs/31, and 8 more: timeout expired")
+		assert.Less(t, time.Since(start), statfsDeadline+statfsPatience, "all of them together take no longer")
 
 		takes = time.Hour
 		for range 3 {
