@@ -71,6 +71,12 @@ func TestFilterRefuses(t *testing.T) {
 		_, err := configured(t, yaml)
 		assert.ErrorContains(t, err, want, yaml)
 	}
+	cfg := NewConfig() // by hand, and not validated
+	cfg.Disk.Include = match.Blocks[DiskBlock]{}
+	cfg.Filesystem.Include = match.Blocks[FilesystemBlock]{}
+	cfg.Network.Include = match.Blocks[NetworkBlock]{}
+	_, err := New(nil, &cfg, "")
+	assert.EqualError(t, err, "disk::include: must not be empty\nfilesystem::include: must not be empty\nnetwork::include: must not be empty")
 }
 
 func TestFilter(t *testing.T) {

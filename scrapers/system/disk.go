@@ -4,8 +4,6 @@
 package system
 
 import (
-	"fmt"
-
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
@@ -51,9 +49,6 @@ type diskState struct {
 
 func newDiskState(cfg *Config) (diskState, error) {
 	f, err := match.NewFilter("disk", cfg.Disk.Include, cfg.Disk.Exclude)
-	if err != nil {
-		err = fmt.Errorf("disk::%w", err)
-	}
 	s := diskState{filter: f, devices: devices[platform.Disk, string, diskCounts]{
 		counters: counters[string, diskCounts]{nowrap: true, values: func(c *diskCounts) []uint64 { return c[:] }},
 		at:       func(t *tick) *diskTick { return &t.disks },

@@ -4,8 +4,6 @@
 package system
 
 import (
-	"fmt"
-
 	"github.com/hostscope/hostscope/internal/emit"
 	"github.com/hostscope/hostscope/internal/match"
 	"github.com/hostscope/hostscope/platform"
@@ -27,9 +25,6 @@ type filesystemState struct {
 
 func newFilesystemState(cfg *Config) (filesystemState, error) {
 	f, err := match.NewFilter("filesystem", cfg.Filesystem.Include, cfg.Filesystem.Exclude)
-	if err != nil {
-		err = fmt.Errorf("filesystem::%w", err)
-	}
 	return filesystemState{
 		filter: f,
 		request: platform.FilesystemRequest{

@@ -4,7 +4,6 @@
 package system
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -97,9 +96,6 @@ type networkState struct {
 
 func newNetworkState(cfg *Config) (networkState, error) {
 	f, err := match.NewFilter("network", cfg.Network.Include, cfg.Network.Exclude)
-	if err != nil {
-		err = fmt.Errorf("network::%w", err)
-	}
 	s := networkState{filter: f, bytes: map[networkKey][2]uint64{}, devices: devices[platform.NetworkInterface, networkKey, networkCounts]{
 		counters: counters[networkKey, networkCounts]{nowrap: cfg.Network.Nowrap, values: func(c *networkCounts) []uint64 { return c[:] }},
 		at:       func(t *tick) *networkTick { return &t.network },
