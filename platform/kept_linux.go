@@ -17,8 +17,8 @@ import (
 // then, and it answers ESRCH once the process was reaped, whoever has its
 // number now (proc_single_show in fs/proc/base.c).
 //
-// One that is open holds some 5 KiB of the kernel's memory, most of that a
-// buffer of seq_file, and nothing of the process but its number's struct pid.
+// One that is open holds 4.4 KiB of the kernel's memory, most of that a buffer
+// of seq_file, and nothing of the process but its number's struct pid.
 
 // countFile is a file of a process that is mere counts.
 type countFile uint8
@@ -94,14 +94,17 @@ func (h *Host) readCounts(p *Process, f countFile) ([]byte, unix.Errno) {
 // readAgain reads an open file from its start: as readFast does, or, where that
 // may take a while, as readOnce.
 func (a *access) readAgain(fd int, f countFile, buf []byte) ([]byte, unix.Errno) {
-	pread := unix.RawSyscall6
-	if f.waits() {
-		pread = unix.Syscall6
-	}
 	for {
 		a.calls++
+		var n uintptr
+		var errno unix.Errno
 		// An offset of 0 is the same in every order and alignment of the arguments.
-		n, _, errno := pread(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0, 0)
+		// The calls are direct: only so is the buffer kept where it is (unsafe.Pointer).
+		if f.waits() {
+			n, _, errno = unix.Syscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0, 0)
+		} else {
+			n, _, errno = unix.RawSyscall6(unix.SYS_PREAD64, uintptr(fd), uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)), 0, 0, 0)
+		}
 		if errno == 0 {
 			return buf[:n], 0
 		}

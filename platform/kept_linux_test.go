@@ -4,6 +4,7 @@
 package platform
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -137,30 +138,94 @@ func TestKeptFilesAndReuse(t *testing.T) {
 		for _, name := range processFiles(t) {
 			assert.NotContains(t, name, "/stat (deleted)")
 		}
+
+		// One that was seen only once is found to be another when a file of it is
+		// open already.
+		victim = sleeper(t)
+		again(t, h)
+		end(victim)
+		newTick()
+		newcomer = startAs(t, victim.Process.Pid)
+		assert.Zero(t, find(again(t, h), newcomer.Process.Pid).cache.open)
+		assert.Len(t, processFiles(t), h.table.kept.open)
 	})
 }
 
-// An exec changes the program, not the process: its files go on. What a setuid
-// takes away is taken by the read, not by the open.
+// An exec changes the program, not the process: its files go on.
 func TestKeptFilesAndExec(t *testing.T) {
-	h := live(t)
-	cmd := exec.Command("sh", "-c", "read line; exec sleep 1000")
+	namespaced(t, func(t *testing.T) { // where there are few, so that all have files that are kept
+		h := live(t)
+		cmd := exec.Command("sh", "-c", "read line; exec sleep 1000")
+		in, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		t.Cleanup(func() { end(cmd) })
+		again(t, h)
+		p := find(again(t, h), cmd.Process.Pid)
+		assert.Equal(t, "sh", p.Name)
+		kept := p.cache.open
+		require.NotZero(t, kept[statFile])
+		_, err = in.Write([]byte("\n"))
+		require.NoError(t, err)
+		require.Eventually(t, func() bool {
+			p = find(again(t, h), cmd.Process.Pid)
+			return p.Name == "sleep"
+		}, time.Minute, time.Millisecond)
+		assert.Equal(t, kept, p.cache.open)
+		assert.Positive(t, p.RSS)
+	})
+}
+
+// What this user may no longer read is not read by a file that he could open.
+func TestKeptFilesAndRights(t *testing.T) {
+	const role = "HOSTSCOPE_TEST_RIGHTS"
+	switch os.Getenv(role) {
+	case "":
+		if os.Getuid() == 0 { // who may read everything
+			pidtest.AsUser(t, 65534, role+"=reader")
+			return
+		}
+	case "read":
+		_, err := os.Stdin.Read(make([]byte, 1))
+		require.NoError(t, err)
+		// As a program that changes its user is to others.
+		require.NoError(t, unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+		fmt.Println("done")
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		return
+	}
+	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), role+"=read")
 	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { end(cmd) })
-	again(t, h)
-	p := find(again(t, h), cmd.Process.Pid)
-	assert.Equal(t, "sh", p.Name)
-	kept := p.cache.open
+	h := live(t)
+	h.table.kept.most = 1 << 20 // enough for all, however many there are here
+	only := keptRequest
+	only.Select = func(p *Process) bool { return int(p.PID) == cmd.Process.Pid }
+	read := func() (*Process, int) {
+		s, err := h.Snapshot(t.Context(), only)
+		require.NoError(t, err)
+		require.NoError(t, s.ProcessesErr)
+		return find(s, cmd.Process.Pid), s.Tally.Denied(FieldLogicalIO)
+	}
+	read()
+	p, denied := read()
+	assert.Zero(t, denied)
+	require.NotZero(t, p.cache.open[ioFile])
+	assert.True(t, p.Got.Has(FieldLogicalIO))
 	_, err = in.Write([]byte("\n"))
 	require.NoError(t, err)
-	require.Eventually(t, func() bool {
-		p = find(again(t, h), cmd.Process.Pid)
-		return p.Name == "sleep"
-	}, time.Minute, time.Millisecond)
-	assert.Equal(t, kept, p.cache.open)
-	assert.Positive(t, p.RSS)
+	_, err = io.ReadFull(out, make([]byte, 5))
+	require.NoError(t, err)
+	p, denied = read()
+	assert.Equal(t, 1, denied)
+	assert.NotZero(t, p.cache.open[ioFile])
+	assert.False(t, p.Got.Has(FieldLogicalIO))
+	assert.True(t, p.Got.Has(FieldCPUTime|FieldMemory))
 }
 
 // The budget is kept, and who ends leaves his part to others.
@@ -202,13 +267,36 @@ func TestKeptFilesAreGivenBack(t *testing.T) {
 		require.NoError(t, err, "%s", out)
 		return
 	}
-	h := live(t)
-	again(t, h)
-	again(t, h)
-	require.Positive(t, h.table.kept.open)
+	keeper := func() *Host {
+		h := live(t)
+		again(t, h)
+		again(t, h)
+		require.Positive(t, h.table.kept.open)
+		return h
+	}
+	gaveBack := func(h *Host) {
+		assert.Zero(t, h.table.kept.open)
+		assert.Zero(t, h.table.kept.most)
+	}
+	host, threads := keeper(), keeper()
+	next, err := unix.Dup(0) // the lowest number that is free
+	require.NoError(t, err)
+	require.NoError(t, unix.Close(next))
+
+	// To read a thread takes two descriptors, and there is one.
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(next) + 1, Max: uint64(next) + 1}))
+	request := keptRequest
+	request.Fields |= FieldThreadList
+	s, err := threads.Snapshot(t.Context(), request)
+	require.NoError(t, err)
+	require.ErrorIs(t, s.ProcessesErr, unix.EMFILE)
+	gaveBack(threads)
+	s, err = threads.Snapshot(t.Context(), request)
+	require.NoError(t, err)
+	require.NoError(t, s.ProcessesErr, "what was given back is enough")
+
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: 1}))
-	_, err := h.Snapshot(t.Context(), keptRequest)
+	_, err = host.Snapshot(t.Context(), keptRequest)
 	require.ErrorIs(t, err, unix.EMFILE)
-	assert.Zero(t, h.table.kept.open)
-	assert.Zero(t, h.table.kept.most)
+	gaveBack(host)
 }
