@@ -37,7 +37,7 @@ var countFileNames = [numCountFiles]string{"stat", "statm", "status", "io", "sch
 
 // waits tells whether the kernel does not always answer at once: for io it waits
 // for an exec of the process (do_io_accounting of fs/proc/base.c), and before
-// Linux 5.8 that is as long as the file system takes which the program is on.
+// Linux 5.7 that is as long as the file system takes which the program is on.
 func (f countFile) waits() bool { return f == ioFile }
 
 const (
