@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -217,6 +218,21 @@ func TestTooManySockets(t *testing.T) {
 	list, err := h.Connections([]Socket{{Inode: 1}}, true, nil)
 	require.ErrorIs(t, err, ErrTimeoutExpired)
 	assert.Equal(t, []Socket{{Inode: 1}}, list)
+
+	// What counts is CPU time, not how long it takes.
+	h.sockets.patience, h.sockets.rest = 200*time.Millisecond, time.Time{}
+	first := sync.OnceFunc(func() { time.Sleep(h.sockets.patience) })
+	list, err = h.Connections(nil, false, func(*Socket) bool { first(); return true })
+	require.NoError(t, err)
+	assert.Len(t, list, 1)
+	start := time.Now()
+	first = sync.OnceFunc(func() {
+		for begin := cpuTime(); cpuTime() <= begin+h.sockets.patience; {
+		}
+	})
+	_, err = h.Connections(nil, false, func(*Socket) bool { first(); return true })
+	require.ErrorIs(t, err, ErrTimeoutExpired)
+	assert.GreaterOrEqual(t, h.sockets.rest.Sub(start), walkRest*h.sockets.patience)
 
 	h.sockets.patience = time.Hour
 	h.sockets.rest = time.Now().Add(time.Hour)
