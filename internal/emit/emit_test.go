@@ -144,12 +144,17 @@ func TestSplit(t *testing.T) {
 		md := pmetric.NewMetrics()
 		for i := range 3 {
 			full().ResourceMetrics().MoveAndAppendTo(md.ResourceMetrics())
-			md.ResourceMetrics().At(i).Resource().Attributes().PutStr("host.name", strconv.Itoa(i))
+			rm := md.ResourceMetrics().At(i)
+			rm.Resource().Attributes().PutStr("host.name", strconv.Itoa(i))
+			rm.SetSchemaUrl("of the resource")
+			rm.ScopeMetrics().At(0).SetSchemaUrl("of the scope")
 		}
 		return md
 	}
 	told := func(md pmetric.Metrics) (lines []string) {
 		for _, rm := range md.ResourceMetrics().All() {
+			assert.Equal(t, "of the resource", rm.SchemaUrl())
+			assert.Equal(t, "of the scope", rm.ScopeMetrics().At(0).SchemaUrl())
 			one := pmetric.NewMetrics()
 			rm.CopyTo(one.ResourceMetrics().AppendEmpty())
 			part := emittest.Lines(one)
