@@ -184,8 +184,8 @@ func (m *meter) count(one time.Duration) int {
 		return 2 // takes long
 	case m.Peer == hostmetrics:
 		return max(n, 2)
-	case m.Traced:
-		return cycle
+	case m.Traced: // of many processes a part is read again in each scrape
+		return max(1, min(cycle, 20*traced/m.outcome.processes))
 	}
 	return max(n/cycle, 1) * cycle
 }
