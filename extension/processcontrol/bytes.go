@@ -25,11 +25,6 @@ func carried(answer any) any {
 	case api.Process:
 		x.Fields, _ = carried(x.Fields).(map[string]any)
 		return x
-	case []api.Process:
-		for i := range x {
-			x[i] = carried(x[i]).(api.Process)
-		}
-		return x
 	case map[string]any:
 		m := make(map[string]any, len(x))
 		for name, value := range x {

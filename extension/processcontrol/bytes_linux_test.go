@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -40,8 +42,8 @@ func TestCarried(t *testing.T) {
 		{map[string]string{"X": odd}, `{"X":"/a\\xffb","X_b64":"` + b64(odd) + `"}`},
 		{[]file{{Path: &plain}, {}}, `[{"path":"/ä\ufffd","other":null,"fd":0},{"path":null,"other":null,"fd":0}]`},
 		{[]file{{Path: &odd, FD: 3}, {Other: odd}}, `[{"path":"/a\\xffb","path_b64":"` + b64(odd) + `","other":null,"fd":3},{"path":null,"other":"/a\\xffb","other_b64":"` + b64(odd) + `","fd":0}]`},
-		{map[string]any{"processes": []api.Process{{Ref: "r", PID: 1, Fields: map[string]any{"exe": odd}}}},
-			`{"processes":[{"ref":"r","pid":1,"creation_time":"0001-01-01T00:00:00Z","exe":"/a\\xffb","exe_b64":"` + b64(odd) + `"}]}`},
+		{api.Process{Ref: "r", PID: 1, Fields: map[string]any{"exe": odd}},
+			`{"ref":"r","pid":1,"creation_time":"0001-01-01T00:00:00Z","exe":"/a\\xffb","exe_b64":"` + b64(odd) + `"}`},
 	} {
 		text, err := json.Marshal(carried(tt.answer))
 		require.NoError(t, err)
@@ -97,6 +99,16 @@ func TestNamesOfBytes(t *testing.T) {
 	assert.Equal(t, []any{
 		base64.StdEncoding.EncodeToString([]byte(program)), base64.StdEncoding.EncodeToString([]byte("1000")), base64.StdEncoding.EncodeToString([]byte("0")),
 	}, p.Fields["cmdline_b64"])
+
+	// So they do in lists.
+	type lists struct{ Processes, Children []api.Process }
+	for _, path := range []string{fmt.Sprintf("?executable=%s&", url.QueryEscape(program)), "/self/children?"} {
+		listed := get[lists](s, "/v1/processes"+path+"fields=name,exe,cmdline,cwd")
+		all := append(listed.Processes, listed.Children...)
+		at := slices.IndexFunc(all, func(one api.Process) bool { return one.Ref == p.Ref })
+		require.GreaterOrEqual(t, at, 0, path)
+		assert.Equal(t, p.Fields, all[at].Fields, path)
+	}
 
 	p = get[api.Process](s, fmt.Sprintf("/v1/processes/pid:%d/fds", cmd.Process.Pid))
 	found := map[float64]map[string]any{}

@@ -359,7 +359,7 @@ type page struct {
 }
 
 func (p *page) add(process api.Process) error {
-	text, err := json.Marshal(process)
+	text, err := json.Marshal(carried(process))
 	p.processes, p.size = append(p.processes, text), p.size+len(text)
 	return err
 }
