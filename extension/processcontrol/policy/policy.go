@@ -72,6 +72,20 @@ type Limits struct {
 	Concurrent int  `mapstructure:"concurrent"` // of each caller; of all together twice as many
 }
 
+// Unmarshal refuses a rate that is no text, of which the decoder would speak in
+// terms of its own.
+func (l *Limits) Unmarshal(conf *confmap.Conf) error {
+	for _, name := range []string{"actions", "lethal"} {
+		switch value := conf.Get(name).(type) {
+		case nil, string:
+		default:
+			return noRate(value)
+		}
+	}
+	type plain Limits
+	return conf.Unmarshal((*plain)(l))
+}
+
 // Effect is what a rule does.
 type Effect string
 
@@ -165,10 +179,14 @@ func (r *Rate) UnmarshalText(text []byte) error {
 	count, unit, _ := strings.Cut(string(text), "/")
 	n, err := strconv.ParseUint(count, 10, 20)
 	if err != nil || n == 0 || units[unit] == 0 {
-		return fmt.Errorf("%q is no rate such as 10/s, 60/min or 5/h", text)
+		return noRate(string(text))
 	}
 	*r = Rate{int(n), units[unit]}
 	return nil
+}
+
+func noRate(value any) error {
+	return fmt.Errorf("\"%v\" is no rate such as 10/s, 60/min or 5/h", value)
 }
 
 // MarshalText spells a rate.
