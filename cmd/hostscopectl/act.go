@@ -207,7 +207,7 @@ func (o *options) rlimit() *cobra.Command {
 				if soft != "" || hard != "" {
 					return usage{errors.New("of which resource?")}
 				}
-				return o.list(cmd, process(a[0])+"/rlimits", "rlimits", url.Values{})
+				return o.list(cmd, a[0], "rlimits", url.Values{})
 			}
 			path := process(a[0]) + "/rlimits/" + strings.TrimPrefix(strings.ToUpper(a[1]), "RLIMIT_")
 			var body api.Action

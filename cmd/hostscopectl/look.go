@@ -163,16 +163,17 @@ func (o *options) show(use, field, short string) *cobra.Command {
 		Short: short,
 		Args:  args(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, a []string) error {
-			return o.list(cmd, process(a[0])+"/"+strings.ReplaceAll(field, "_", "-"), field, url.Values{})
+			return o.list(cmd, a[0], field, url.Values{})
 		},
 	}
 	return cmd
 }
 
 // list prints a field that is a list of objects, over all pages.
-func (o *options) list(cmd *cobra.Command, path, field string, query url.Values) error {
+func (o *options) list(cmd *cobra.Command, ref, field string, query url.Values) error {
 	var objects []any
 	for {
+		path := process(ref) + "/" + strings.ReplaceAll(field, "_", "-")
 		p, raw, err := ask[api.Process](cmd.Context(), o, "GET", path+"?"+query.Encode(), nil, 0)
 		if err != nil {
 			return o.failed(cmd, raw, err)
@@ -181,6 +182,7 @@ func (o *options) list(cmd *cobra.Command, path, field string, query url.Values)
 		objects = append(objects, page...)
 		if next := p.Next[field]; next != "" {
 			query.Set("after", next)
+			ref = p.Ref // its PID can be another one's by now
 			continue
 		}
 		switch {
@@ -198,7 +200,7 @@ func (o *options) connections() *cobra.Command {
 	cmd := o.show("connections", "connections", "List the sockets of a process")
 	kind := cmd.Flags().String("kind", "inet", "all, inet, inet4, inet6, tcp, tcp4, tcp6, udp, udp4, udp6 or unix")
 	cmd.RunE = func(cmd *cobra.Command, a []string) error {
-		return o.list(cmd, process(a[0])+"/connections", "connections", url.Values{"kind": {*kind}})
+		return o.list(cmd, a[0], "connections", url.Values{"kind": {*kind}})
 	}
 	return cmd
 }
@@ -207,7 +209,7 @@ func (o *options) maps() *cobra.Command {
 	cmd := o.show("maps", "memory_maps", "List the mappings of the memory of a process")
 	grouped := cmd.Flags().Bool("grouped", false, "all mappings of a file as one")
 	cmd.RunE = func(cmd *cobra.Command, a []string) error {
-		return o.list(cmd, process(a[0])+"/memory-maps", "memory_maps", url.Values{"grouped": {strconv.FormatBool(*grouped)}})
+		return o.list(cmd, a[0], "memory_maps", url.Values{"grouped": {strconv.FormatBool(*grouped)}})
 	}
 	return cmd
 }

@@ -283,6 +283,23 @@ func TestExitCodes(t *testing.T) {
 	assert.Equal(t, 124, code)
 }
 
+// The pages of a list are of one process, whosever its PID is by then.
+func TestPages(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.RequestURI())
+		p := api.Process{Ref: "lx1.0123456789ab.7.1", PID: 7, Fields: map[string]any{"fds": []any{map[string]int{"fd": 2 + len(asked)}}}}
+		if len(asked) < 3 {
+			p.Next = map[string]string{"fds": strconv.Itoa(2 + len(asked))}
+		}
+		_ = json.NewEncoder(w).Encode(p)
+	}))
+	defer server.Close()
+	c := &tool{t: t, endpoint: server.URL}
+	assert.Equal(t, []string{"FD", "3", "4", "5"}, strings.Fields(c.ok("fds", "7")))
+	assert.Equal(t, []string{"/v1/processes/pid:7/fds?", "/v1/processes/lx1.0123456789ab.7.1/fds?after=3", "/v1/processes/lx1.0123456789ab.7.1/fds?after=4"}, asked)
+}
+
 func TestClean(t *testing.T) {
 	assert.Equal(t, "plain é", clean("plain é"))
 	assert.Equal(t, `\x1b[31m\n\u202e`, clean("\x1b[31m\n\u202e"))
