@@ -200,12 +200,31 @@ func (c *control) loadPolicy() (err error) {
 			}
 		}
 	}
+	c.checkUsers()
 	limits := c.policy.Limits
 	c.lethal.rate = rate.NewLimiter(rate.Limit(limits.Lethal.PerSecond()), max(limits.Burst, 1)+1)
 	c.callers = &limiters{limit: rate.Limit(limits.Actions.PerSecond()), burst: limits.Burst}
 	c.logins = &limiters{limit: 1, burst: maxFailed}
 	c.actions.each, c.waits.each, c.answers.each = limits.Concurrent, c.cfg.Wait.MaxConcurrent, maxAnswers
 	return nil
+}
+
+// checkUsers warns of users whom the host does not know by name: a rule about
+// such a one is about nobody, and he is not protected.
+func (c *control) checkUsers() {
+	names := slices.Clone(c.policy.Protect.Users)
+	for _, r := range c.policy.File.Rules {
+		names = append(names, r.Targets.User...)
+	}
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		if _, err := strconv.ParseUint(name, 10, 32); err == nil || name == "root" { // who is user 0 in any case
+			continue
+		}
+		if _, err := user.Lookup(name); err != nil {
+			c.log.Warn("The policy names a user who is not in /etc/passwd: it takes his number", zap.String("user", name))
+		}
+	}
 }
 
 // knowSelf learns what it takes not to act on ourselves, and that the numbers
