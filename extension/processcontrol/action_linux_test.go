@@ -549,12 +549,6 @@ func TestCallerGone(t *testing.T) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-// The process becomes another program between the decision and the act.
-// Nor is it what the caller expects any more, whatever the rules say of it:
-// before it is ended, and before it is killed because it has not.
-// At every step of an action the PID can become another process's.
-// A setter that may have hit the newcomer says so. (When it does is the matter
-// of the tests of package platform.)
 // What has nothing to do with processes is told to the log alone.
 func TestInternal(t *testing.T) {
 	p, expected := problemOf(errors.New("secret"), 7)

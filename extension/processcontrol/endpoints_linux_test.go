@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -319,6 +320,29 @@ func TestListAndFamily(t *testing.T) {
 	none := get[listed](sleeps, "/v1/processes?owner=nobody-of-this-name")
 	assert.Empty(t, none.Processes)
 	assert.NotZero(t, none.Skipped)
+
+	// Nor does a list take longer because few fit: what was looked at in vain is
+	// not looked at again.
+	var later atomic.Int64
+	sleeps.now = func() time.Time { return time.Now().Add(time.Duration(later.Add(1)) * time.Hour) }
+	found, looked := []int32{}, 0
+	for after := "0"; ; looked++ {
+		query := "/v1/processes?executable=sleep"
+		if after != "0" {
+			query += "&after=" + after
+		}
+		page := get[listed](sleeps, query)
+		require.LessOrEqual(t, len(page.Processes)+page.Skipped, 1)
+		for _, p := range page.Processes {
+			found = append(found, p.PID)
+		}
+		if page.Next == nil {
+			break
+		}
+		after = strconv.Itoa(int(*page.Next))
+	}
+	assert.Contains(t, found, leaf.PID)
+	assert.Greater(t, looked, len(found))
 
 	// What is known of processes does not fill the memory.
 	s.maxPage = 1

@@ -22,6 +22,7 @@ import (
 	"github.com/hostscope/hostscope/extension/processcontrol/api"
 )
 
+// Whoever guesses at tokens does so slowly, and is in nobody's way.
 func TestFailedLogins(t *testing.T) {
 	id := component.MustNewID("bearertokenauth")
 	auth := extensionOf(t, bearertokenauthextension.NewFactory(), "{tokens: [one]}")
@@ -130,6 +131,7 @@ func TestLimits(t *testing.T) {
 	assert.Zero(t, s.waits.taken)
 }
 
+// A loop of one caller, or one who waits for much, does not keep others out.
 func TestNobodyIsKeptOut(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
 	f := fuse{rate: rate.NewLimiter(1, 3+1)} // a burst of 3
@@ -176,6 +178,7 @@ func TestNobodyIsKeptOut(t *testing.T) {
 	assert.True(t, s.take("b", 1))
 }
 
+// What the limits refuse is written down as well.
 func TestLimitedIsWrittenDown(t *testing.T) {
 	s := start(t, strings.Replace(strings.Replace(everything, "lethal: 10000/s", "lethal: 1/h", 1), "burst: 10000", "burst: 1", 1), nil)
 	s.callers.limit, s.callers.burst = 1000, 1000

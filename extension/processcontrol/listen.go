@@ -221,8 +221,7 @@ func (l *listener) Accept() (net.Conn, error) {
 func (l *listener) admit(conn net.Conn) net.Conn {
 	unix, ok := conn.(*net.UnixConn)
 	if !ok {
-		who, _, _ := net.SplitHostPort(conn.RemoteAddr().String())
-		if leave := l.enter(who); leave != nil {
+		if leave := l.enter(place(conn.RemoteAddr().String()).String()); leave != nil {
 			return &limitedConn{conn, leave}
 		}
 		return nil

@@ -250,6 +250,25 @@ func TestConnectionsOfOne(t *testing.T) {
 	}
 }
 
+// remoteConn is a connection from somewhere.
+type remoteConn struct {
+	net.Conn
+	from net.Addr
+}
+
+func (c remoteConn) RemoteAddr() net.Addr { return c.from }
+
+// Nor by as many addresses as IPv6 gives him.
+func TestConnectionsOfOneNetwork(t *testing.T) {
+	l := newListener(nil)
+	l.of["2001:db8::"] = maxOfOne
+	for from, admitted := range map[string]bool{"2001:db8::1": false, "2001:db8::ffff:0:0:1": false, "2001:db8:0:1::1": true, "::ffff:192.0.2.7": true, "::1": true} {
+		served := l.admit(remoteConn{from: &net.TCPAddr{IP: net.ParseIP(from), Port: 1}})
+		assert.Equal(t, admitted, served != nil, from)
+	}
+	assert.Equal(t, map[string]int{"2001:db8::": maxOfOne, "2001:db8:0:1::": 1, "192.0.2.7": 1, "::1": 1}, l.of)
+}
+
 func TestPolicyFile(t *testing.T) {
 	for name, c := range map[string]struct {
 		prepare func(path string)
@@ -381,12 +400,6 @@ func TestWall(t *testing.T) {
 	assert.EqualValues(t, 3*2+3, count["host-not-allowed"])
 }
 
-// A stopped extension answers nobody, and lets nobody wait.
-// Nor does the end of the collector wait for that of a process, which is not
-// killed any more.
-// Nor for what callers do not send, or do not read.
-// Nor for an audit file that does not answer.
-// Whoever guesses at tokens does so slowly, and is in nobody's way.
 // extensionOf makes an extension as the collector does.
 func extensionOf(t *testing.T, factory extension.Factory, text string) component.Component {
 	t.Helper()
@@ -545,4 +558,14 @@ func TestStartFails(t *testing.T) {
 	e, err := factory.Create(t.Context(), extensiontest.NewNopSettings(factory.Type()), factory.CreateDefaultConfig())
 	require.NoError(t, err)
 	assert.NoError(t, e.Shutdown(t.Context()), "before it was started")
+}
+
+// A rule about a user whom the host does not know is about nobody.
+func TestUnknownUsers(t *testing.T) {
+	s := start(t, strings.Replace(policyFor(`{user: ["4711", root, ghost, phantom]}`), "users: []", "users: [ghost, spectre]", 1), nil)
+	var users []string
+	for _, entry := range s.logs.FilterMessageSnippet("not in /etc/passwd").All() {
+		users = append(users, fmt.Sprint(entry.ContextMap()["user"]))
+	}
+	assert.Equal(t, []string{"ghost", "phantom", "spectre"}, users)
 }

@@ -415,12 +415,13 @@ func (q *request) listed(h *platform.Host, after int32, limit int, shown []*fiel
 		}
 	}
 	found, skipped, next, last := page{max: q.maxPage}, 0, any(nil), int32(0)
-	enough := time.Now().Add(time.Duration(q.patience.Load()) / 2)
+	enough := q.now().Add(time.Duration(q.patience.Load()) / 2)
 	for _, pid := range pids {
-		if len(found.processes) == limit || last != 0 && (found.full() || time.Now().After(enough)) {
+		if len(found.processes) == limit || last != 0 && (found.full() || q.now().After(enough)) {
 			next = last
 			break
 		}
+		last = pid // whether or not it is shown: it is not looked at again
 		p, err := h.OpenPID(pid)
 		if errors.Is(err, platform.ErrNoSuchProcess) || errors.Is(err, platform.ErrAccessDenied) {
 			skipped++
@@ -441,7 +442,6 @@ func (q *request) listed(h *platform.Host, after int32, limit int, shown []*fiel
 			if err := found.add(process); err != nil {
 				return nil, err
 			}
-			last = process.PID
 		case matched:
 			skipped++
 		}

@@ -28,6 +28,7 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
+// The process becomes another program between the decision and the act.
 func TestRecheck(t *testing.T) {
 	sleep, err := exec.LookPath("sleep")
 	require.NoError(t, err)
@@ -64,6 +65,8 @@ func TestRecheck(t *testing.T) {
 	assert.Equal(t, "policy-denied", entries[1].Problem)
 }
 
+// Nor is it what the caller expects any more, whatever the rules say of it:
+// before it is ended, and before it is killed because it has not.
 func TestExpectIsRechecked(t *testing.T) {
 	for at, body := range map[string]string{"intent": `{"expect":{"executable":%q}}`, "rechecked": `{"grace":"1ms","then":"kill","expect":{"executable":%q}}`} {
 		s := start(t, everything, nil)
@@ -98,6 +101,7 @@ func TestExpectIsRechecked(t *testing.T) {
 	}
 }
 
+// At every step of an action the PID can become another process's.
 func TestReuse(t *testing.T) {
 	pidtest.Namespaced(t, func(t *testing.T) {
 		s := start(t, everything, nil)
@@ -146,6 +150,8 @@ func TestReuse(t *testing.T) {
 	})
 }
 
+// A setter that may have hit the newcomer says so. (When it does is the matter
+// of the tests of package platform.)
 func TestIndeterminate(t *testing.T) {
 	s := start(t, everything, nil)
 	_, ref := s.sleeper()
@@ -219,9 +225,6 @@ rules:
 	assert.False(t, o.Killed)
 	unharmed(t, cmd)
 }
-
-// A loop of one caller, or one who waits for much, does not keep others out.
-// What the limits refuse is written down as well.
 
 // Where the collector's parent is hidden from it, what is older than the
 // collector may be an ancestor.

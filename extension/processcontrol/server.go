@@ -165,7 +165,7 @@ func (c *control) serve(w http.ResponseWriter, r *http.Request, endpoint func(*r
 
 // Answers that callers do not read are bytes that we hold.
 const (
-	smallAnswer = 64 << 10 // is not counted
+	smallAnswer = 8 << 10  // is not counted: as large are those that tell of one process, or of an action
 	maxAnswers  = 32 << 20 // of one caller
 	linger      = 2 * time.Second
 )

@@ -25,6 +25,7 @@ import (
 	"github.com/hostscope/hostscope/platform"
 )
 
+// A stopped extension answers nobody, and lets nobody wait.
 func TestShutdown(t *testing.T) {
 	s := newServer(t, everything, nil)
 	require.NoError(t, s.Start(t.Context(), s.host))
@@ -40,8 +41,23 @@ func TestShutdown(t *testing.T) {
 			done <- answer{status, body}
 		}()
 	}
-	require.Eventually(t, s.taken(2), 10*time.Second, time.Millisecond)
-	metadatatest.AssertEqualProcessControlWaits(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 2}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
+	lines := make(chan []byte, 1)
+	go func() {
+		var body []byte
+		req, err := newRequest("POST", s.url+"/v1/wait", `{"refs":["`+ref+`"]}`)
+		if assert.NoError(t, err) {
+			req.Header.Set("Accept", ndjson)
+			if resp, err := s.client.Do(req); assert.NoError(t, err) {
+				body, err = io.ReadAll(resp.Body)
+				assert.NoError(t, err)
+				assert.NoError(t, resp.Body.Close())
+				assert.Equal(t, 200, resp.StatusCode)
+			}
+		}
+		lines <- body
+	}()
+	require.Eventually(t, s.taken(3), 10*time.Second, time.Millisecond)
+	metadatatest.AssertEqualProcessControlWaits(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 3}}, metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars())
 	stopped := make(chan error)
 	go func() { stopped <- s.Shutdown(context.Background()) }()
 	for range 2 {
@@ -49,11 +65,14 @@ func TestShutdown(t *testing.T) {
 		assert.Equal(t, 503, a.status)
 		assert.Contains(t, string(a.body), "shutting-down")
 	}
+	assert.JSONEq(t, `{"alive":["`+ref+`"],"timed_out":false,"problem":{"type":"urn:hostscope:problem:shutting-down","title":"Shutting down","status":503}}`, string(<-lines))
 	s.client.CloseIdleConnections()
 	require.NoError(t, <-stopped)
 	assert.Zero(t, s.waits.taken)
 }
 
+// Nor does the end of the collector wait for that of a process, which is not
+// killed any more.
 func TestShutdownInGrace(t *testing.T) {
 	s := newServer(t, everything, nil)
 	require.NoError(t, s.Start(t.Context(), s.host))
@@ -81,6 +100,7 @@ func TestShutdownInGrace(t *testing.T) {
 	assert.NotEqual(t, platform.StateZombie, state(t, stubborn.Process.Pid))
 }
 
+// Nor for what callers do not send, or do not read.
 func TestShutdownWhileCallersAreSlow(t *testing.T) {
 	dial := func(s *server, text string) net.Conn {
 		conn, err := net.Dial("unix", s.cfg.ServerConfig.NetAddr.Endpoint)
@@ -107,7 +127,10 @@ func TestShutdownWhileCallersAreSlow(t *testing.T) {
 	_, err = unread.Read(make([]byte, 1))
 	require.NoError(t, err)
 	half := dial(s, "GET /v1/capabilities HTTP/1.1\r\nHost:")
-	require.Eventually(t, func() bool { return len(s.logs.All()) > 0 }, time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { // the answer to refused comes when its body has, or never will
+		_, err := s.telemetry.GetMetric("otelcol_process_control_denied")
+		return err == nil
+	}, 10*time.Second, time.Millisecond)
 	stopped := make(chan error)
 	go func() { stopped <- s.Shutdown(context.Background()) }()
 	resp, err := http.ReadResponse(answer, nil)
@@ -122,6 +145,7 @@ func TestShutdownWhileCallersAreSlow(t *testing.T) {
 	assert.NoError(t, <-stopped)
 }
 
+// Nor for an audit file that does not answer.
 func TestShutdownWhileTheAuditFileDoesNotAnswer(t *testing.T) {
 	s := newServer(t, everything, nil)
 	require.NoError(t, s.Start(t.Context(), s.host))

@@ -224,14 +224,19 @@ func (q *request) waitMany() (any, error) {
 		}
 	}
 	answer.TimedOut = len(answer.Alive) > 0 && (!one || len(answer.Gone) == 0)
+	if failed == nil && answer.TimedOut && (q.stopping.Err() != nil || q.ctx.Err() != nil) {
+		failed = api.NewProblem(api.ShuttingDown, "")
+	}
 	switch {
-	case stream:
-		_ = json.NewEncoder(q.w).Encode(map[string]any{"alive": answer.Alive, "timed_out": answer.TimedOut})
+	case stream: // the status has been told
+		last := map[string]any{"alive": answer.Alive, "timed_out": answer.TimedOut && failed == nil}
+		if failed != nil {
+			last["problem"], _ = problemOf(failed, 0)
+		}
+		_ = json.NewEncoder(q.w).Encode(last)
 		return nil, nil
 	case failed != nil:
 		return nil, failed
-	case answer.TimedOut && (q.stopping.Err() != nil || q.ctx.Err() != nil):
-		return nil, api.NewProblem(api.ShuttingDown, "")
 	}
 	return answer, nil
 }

@@ -51,17 +51,22 @@ func origin(r *http.Request) string {
 	if peer, ok := r.Context().Value(peerKey{}).(platform.Credentials); ok {
 		return strconv.FormatUint(uint64(peer.UID), 10)
 	}
-	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	if addr := place(r.RemoteAddr); addr.IsValid() && !addr.IsLoopback() {
+		return addr.String()
+	}
+	return ""
+}
+
+// place is the address at the other end or, of IPv6, the network of 64 bits,
+// which one has to himself. It is not valid where there is none.
+func place(remote string) netip.Addr {
+	from, _ := netip.ParseAddrPort(remote)
 	addr := from.Addr().Unmap()
-	if err != nil || addr.IsLoopback() {
-		return ""
+	if addr.Is6() && !addr.IsLoopback() {
+		network, _ := addr.Prefix(64) // it has so many
+		return network.Addr()
 	}
-	bits := addr.BitLen()
-	if addr.Is6() {
-		bits = 64 // which one has to himself
-	}
-	network, _ := addr.Prefix(bits) // it has so many
-	return network.String()
+	return addr
 }
 
 // screen looks at what can be seen before the caller is known.
