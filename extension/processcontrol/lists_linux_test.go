@@ -126,7 +126,7 @@ func TestManyMappings(t *testing.T) {
 	p := s.refused(api.InvalidArgument, "GET", path+"?grouped=true", "")
 	assert.Contains(t, p.Detail, "ask without grouped")
 	assert.Equal(t, map[string]string{"memory_maps": "too_many"}, get[api.Process](s, "/v1/processes/self?fields=name,memory_maps&grouped=true").Errors)
-	for _, after := range []string{"x", "-1", "0x", "1.0", "18446744073709551615", "1e3"} {
+	for _, after := range []string{"x", "-1", "0x", "1.0", "18446744073709551615", "1e3", "010", "0b1", "1_0", "0X1", "0x01", "+1"} {
 		s.refused(api.InvalidArgument, "GET", path+"?after="+after, "")
 	}
 }

@@ -243,7 +243,7 @@ func (q *request) options(has []string) (o options, err error) {
 		case "after":
 			if after := q.param(name); after != "" {
 				n, failed := strconv.ParseUint(after, 0, 63)
-				if o.from = n + 1; failed != nil {
+				if o.from = n + 1; failed != nil || after != hex(n) && after != strconv.FormatUint(n, 10) {
 					err = unacceptable("after is what next has said")
 				}
 			}
