@@ -5,6 +5,7 @@ package platform
 
 import (
 	"errors"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -41,12 +42,15 @@ var countFileNames = [numCountFiles]string{"stat", "statm", "status", "io", "sch
 func (f countFile) waits() bool { return f == ioFile }
 
 const (
-	// maxKept is how many files stay open at most.
-	maxKept = 2048
+	// maxKept is how many files stay open at most, of all hosts together.
+	maxKept = 4096
 	// keptShare is which part of the descriptors that this program may have
 	// they are at most.
-	keptShare = 8
+	keptShare = 4
 )
+
+// keptByAll is how many do.
+var keptByAll atomic.Int64
 
 // kept is what stays open of the processes of a table.
 type kept struct {
@@ -71,7 +75,7 @@ func (h *Host) readCounts(p *Process, f countFile) ([]byte, unix.Errno) {
 		return h.readAgain(int(fd-1), f, t.buf[:])
 	}
 	path := t.file(countFileNames[f])
-	if !t.kept.now || t.kept.open >= t.kept.most {
+	if !t.kept.now || keptByAll.Load() >= int64(t.kept.most) {
 		if f.waits() {
 			return h.readOnce(t.at, path, t.buf[:])
 		}
@@ -88,6 +92,7 @@ func (h *Host) readCounts(p *Process, f countFile) ([]byte, unix.Errno) {
 	}
 	p.cache.open[f] = int32(fd + 1)
 	t.kept.open++
+	keptByAll.Add(1)
 	return b, 0
 }
 
@@ -122,6 +127,7 @@ func (h *Host) forget(p *Process) {
 		if fd != 0 {
 			h.close(int(fd - 1))
 			h.table.kept.open--
+			keptByAll.Add(-1)
 			p.cache.open[f] = 0
 		}
 	}

@@ -256,6 +256,17 @@ func TestKeptFilesAreFew(t *testing.T) {
 			end(crowd[round])
 			again(t, h) // which misses him
 		}
+
+		// All hosts share it.
+		other := live(t)
+		other.table.kept.most = 7
+		for range 3 {
+			again(t, other)
+		}
+		assert.Zero(t, other.table.kept.open)
+		require.NoError(t, h.Close())
+		again(t, other)
+		assert.Equal(t, 7, other.table.kept.open)
 	})
 }
 

@@ -461,8 +461,8 @@ type Request struct {
 	// through a [Handle].
 	Page Page
 	// Keep: this request comes again and again, so files of processes may stay
-	// open until the next, or until Close: on Linux up to 2,048, and an eighth of
-	// the descriptors that this program may have.
+	// open until the next, or until Close: on Linux up to 4,096, and a quarter of
+	// the descriptors that this program may have, of all hosts together.
 	Keep bool
 }
 
