@@ -33,10 +33,12 @@ cp ../../test/vm/init initramfs/init
 n=100
 for module in ac battery acpi_power_meter nvme i2c-dev i2c-stub lm75 uhid hid-generic; do
 	modprobe -d "root-$version" -S "$version" --show-depends $module >depends
-	while read -r _ path _; do
+	while read -r line; do # insmod FILE [OPTION]…; the folder of all this may have any name
+		path=${line##*/lib/modules/}
+		path=${path%% *}
 		name=$(basename "$path")
 		if ! ls initramfs/modules | grep -q "^[0-9]*-$name\$"; then
-			cp "$path" "initramfs/modules/$n-$name"
+			cp "root-$version/lib/modules/$path" "initramfs/modules/$n-$name"
 			n=$((n + 1))
 		fi
 	done <depends
