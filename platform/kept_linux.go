@@ -54,7 +54,7 @@ var keptByAll atomic.Int64
 
 // kept is what stays open of the processes of a table.
 type kept struct {
-	open, most int
+	most int
 	// now: what is opened of the process being read is to stay so.
 	now bool
 }
@@ -91,7 +91,6 @@ func (h *Host) readCounts(p *Process, f countFile) ([]byte, unix.Errno) {
 		return nil, errno
 	}
 	p.cache.open[f] = int32(fd + 1)
-	t.kept.open++
 	keptByAll.Add(1)
 	return b, 0
 }
@@ -126,7 +125,6 @@ func (h *Host) forget(p *Process) {
 	for f, fd := range p.cache.open {
 		if fd != 0 {
 			h.close(int(fd - 1))
-			h.table.kept.open--
 			keptByAll.Add(-1)
 			p.cache.open[f] = 0
 		}
