@@ -145,6 +145,26 @@ func TestShutdownWhileCallersAreSlow(t *testing.T) {
 	assert.NoError(t, <-stopped)
 }
 
+// Nor for who has asked for nothing yet, whom the server itself lets wait for
+// five seconds; who has is answered first.
+func TestShutdownClosesFreshConnections(t *testing.T) {
+	s := newServer(t, everything, nil)
+	require.NoError(t, s.Start(t.Context(), s.host))
+	fresh, client := net.Pipe() // of which only we know
+	asking, caller := net.Pipe()
+	defer asking.Close()
+	require.NoError(t, client.SetReadDeadline(time.Now().Add(time.Minute)))
+	s.server.ConnState(fresh, http.StateNew)
+	s.server.ConnState(asking, http.StateNew)
+	s.server.ConnState(asking, http.StateActive)
+	require.NoError(t, s.Shutdown(context.Background()))
+	_, err := client.Read(make([]byte, 1))
+	assert.ErrorIs(t, err, io.EOF)
+	go func() { _, _ = asking.Write([]byte{1}) }()
+	_, err = caller.Read(make([]byte, 1))
+	assert.NoError(t, err)
+}
+
 // Nor for an audit file that does not answer.
 func TestShutdownWhileTheAuditFileDoesNotAnswer(t *testing.T) {
 	s := newServer(t, everything, nil)
